@@ -2,7 +2,7 @@
 import { assert } from './assert.ts'
 
 /** A member of at most one `List` at a time; classes that live on lists carry these three fields. */
-export interface ListNode<T> {
+export interface ListNode<T extends ListNode<T>> {
   list: List<T> | undefined
   next: T | undefined
   previous: T | undefined
@@ -54,7 +54,7 @@ export class List<T extends ListNode<T>> {
 
   #claim(node: T): void {
     assert(node.list === undefined, `node for ${this.name} is still on ${node.list?.name}`)
-    node.list = this as List<T>
+    node.list = this
     this.length++
   }
 }

@@ -38,7 +38,7 @@ export class Translation {
 /** A Page Request Message, or a Stop Marker (`last`, access 0, with PASID). One object may be reused by its sender. */
 export class PageRequest {
   rid = 0
-  pasid = NO_PASID
+  pasid: number = NO_PASID
   addressHi = 0
   /** Bits 11:0 are zero. */
   addressLo = 0

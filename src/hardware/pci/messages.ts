@@ -55,9 +55,23 @@ export class PageRequest {
 /** The upstream side, as a function sees it: the IOMMU unit. Every call is synchronous and never throws an Errno. */
 export interface TranslationAgent {
   /** ATS Translation Request. Never raises a recoverable fault: a missing page is `access` 0 with ATS_SUCCESS. */
-  translationRequest(rid: number, pasid: number, hi: number, lo: number, access: number, out: Translation): AtsStatus
+  translationRequest(
+    rid: number,
+    pasid: number,
+    hi: number,
+    lo: number,
+    access: number,
+    out: Translation,
+  ): AtsStatus
   /** An untranslated memory request. `false`: blocked, and the unit recorded an unrecoverable fault. */
-  untranslatedRequest(rid: number, pasid: number, hi: number, lo: number, access: number, out: Translation): boolean
+  untranslatedRequest(
+    rid: number,
+    pasid: number,
+    hi: number,
+    lo: number,
+    access: number,
+    out: Translation,
+  ): boolean
   /** A Page Request Message or a Stop Marker. */
   pageRequest(request: PageRequest): void
   /** Invalidate Completion for every ITag whose bit is set. */

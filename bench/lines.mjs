@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What is measured. `goal` of a line with a peer: smallest ratio (peer's time / our time); of a line without: largest count.
+ * No goal: for information. `ours.operations` and the peer's first argument are one round's work.
+ */
+const FAULTS = 1 << 18
+const PEER_FAULTS = 1 << 16
+
+export const LINES = [
+  {
+    name: 'fault-sync',
+    about:
+      'device fault end to end, a 4 KiB page moved, synchronous handler; peer: userfaultfd + UFFDIO_COPY',
+    unit: 'ns/fault',
+    goal: 14,
+    ours: { module: 'faults', params: { handler: 'sync', group: 1 }, operations: FAULTS },
+    peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
+  },
+  {
+    name: 'fault-async',
+    about: 'the same with batches by async iteration',
+    unit: 'ns/fault',
+    goal: 8,
+    ours: { module: 'faults', params: { handler: 'async', group: 1 }, operations: FAULTS },
+    peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
+  },
+  {
+    name: 'fault-group-32',
+    about: 'a page in groups of 32; peer: one 32-page UFFDIO_COPY a fault',
+    unit: 'ns/page',
+    goal: 3,
+    ours: { module: 'faults', params: { handler: 'sync', group: 32 }, operations: FAULTS },
+    peer: { program: 'userfault', args: [PEER_FAULTS * 4, 32] },
+  },
+  {
+    name: 'iotlb-hit',
+    about: 'IOTLB hit over 4096 pages; peer: GLib GHashTable',
+    unit: 'ns/hit',
+    goal: 0.5,
+    ours: { module: 'iotlb', params: { pages: 4096 }, operations: 1 << 24 },
+    peer: { program: 'iotlb', args: [1 << 24, 4096] },
+  },
+  ...[4096, 64].flatMap((pages) => [
+    {
+      name: `dma-raw-${pages}`,
+      about: `4 KiB copy in physical memory over 2 × ${pages} pages; peer: memcpy`,
+      unit: 'ns/page',
+      goal: 0.8,
+      ours: { module: 'memory-copy', params: { pages }, operations: pages > 64 ? 1 << 19 : 1 << 21 },
+      peer: { program: 'memcpy', args: [pages > 64 ? 1 << 19 : 1 << 21, pages] },
+    },
+    {
+      name: `dma-translated-${pages}`,
+      about: `4 KiB DMA through the engine and its translations over 2 × ${pages} pages; peer: memcpy`,
+      unit: 'ns/page',
+      goal: 0.8,
+      ours: { module: 'dma', params: { pages }, operations: pages > 64 ? 1 << 19 : 1 << 21 },
+      peer: { program: 'memcpy', args: [pages > 64 ? 1 << 19 : 1 << 21, pages] },
+    },
+  ]),
+  {
+    name: 'scavenges-translated',
+    about: 'young-generation collections in a million translated accesses',
+    unit: 'scavenges',
+    goal: 0,
+    ours: { module: 'dma', params: { pages: 4096 }, operations: 1_000_000 },
+  },
+  {
+    name: 'scavenges-faults',
+    about: 'young-generation collections in a million faults, synchronous handler',
+    unit: 'scavenges',
+    goal: 0,
+    ours: { module: 'faults', params: { handler: 'sync', group: 1 }, operations: 1_000_000 },
+  },
+  {
+    name: 'message-answer',
+    about: 'a fault record read and its answer written, nothing moved; peer: pipe ping-pong of 40 B and 16 B',
+    unit: 'ns/exchange',
+    ours: { module: 'faults', params: { handler: 'refuse', group: 1 }, operations: FAULTS },
+    peer: { program: 'pipe', args: [PEER_FAULTS] },
+  },
+  {
+    name: 'area-unmap-map',
+    about: 'an area unmapped and mapped again among 100 000; peer: GLib GTree',
+    unit: 'ns/pair',
+    ours: { module: 'range-map', params: { areas: 100_000, find: false }, operations: 1_000_000 },
+    peer: { program: 'area-tree', args: [500_000, 100_000] },
+  },
+  {
+    name: 'area-find',
+    about: 'the area of an address among 100 000; peer: GLib GTree',
+    unit: 'ns/find',
+    ours: { module: 'range-map', params: { areas: 100_000, find: true }, operations: 4_000_000 },
+    peer: { program: 'area-tree', args: [1_000_000, 100_000, 'find'] },
+  },
+  {
+    name: 'walk-4-level',
+    about: 'x86-64 4-level walk over 4096 pages',
+    unit: 'ns/walk',
+    ours: { module: 'walk', params: { pages: 4096 }, operations: 1 << 23 },
+  },
+]

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+import { List, type ListNode } from '../../base/list.ts'
+import type { Alarm } from '../../sim/clock.ts'
+import type { WorkQueue } from '../../sim/work-queue.ts'
+import type { World } from '../../trace/world.ts'
+
+/** What a fault, a group of faults and a handler are (`spec/01` §1.3). What is done with them stands in `iopf/`. */
+
+export const FAULT_PASID_VALID = 1
+export const FAULT_LAST_PAGE = 2
+export const FAULT_NEEDS_PASID = 4
+
+export const FAULT_PERM_READ = 1
+export const FAULT_PERM_WRITE = 2
+export const FAULT_PERM_EXEC = 4
+export const FAULT_PERM_PRIV = 8
+
+/** The only fault type. */
+export const FAULT_PAGE_REQ = 1
+
+/** Kernel-internal numbering; PCI wants 0, 1, 15. */
+export const RESPONSE_SUCCESS = 0
+export const RESPONSE_INVALID = 1
+export const RESPONSE_FAILURE = 2
+export type ResponseCode = typeof RESPONSE_SUCCESS | typeof RESPONSE_INVALID | typeof RESPONSE_FAILURE
+
+/** One page request as the core keeps it. Drivers report a reused one; the core copies it. */
+export class Fault {
+  type = FAULT_PAGE_REQ
+  flags = 0
+  /** 0 unless FAULT_PASID_VALID. */
+  pasid = 0
+  grpid = 0
+  /** FAULT_PERM_ bits. */
+  perm = 0
+  addrHi = 0
+  addrLo = 0
+  private0 = 0
+  private1 = 0
+  /** Next fault of the partial list or of the group. */
+  next: Fault | undefined = undefined
+
+  copyFrom(other: Fault): void {
+    this.type = other.type
+    this.flags = other.flags
+    this.pasid = other.pasid
+    this.grpid = other.grpid
+    this.perm = other.perm
+    this.addrHi = other.addrHi
+    this.addrLo = other.addrLo
+    this.private0 = other.private0
+    this.private1 = other.private1
+  }
+}
+
+/**
+ * The one handler of a domain, fixed when the domain is made.
+ * `true` from `handle`: the handler owns the group, responds once and frees it. `false`: the core answers FAILURE.
+ */
+export interface FaultHandler {
+  handle(group: FaultGroup): boolean
+  /** The core takes back a group whose answer is overdue (a wish): forget it and its cookie, the core answers. */
+  withdraw?(group: FaultGroup): void
+  /** An unrecoverable fault on the handler's domain (a wish): one handler for both kinds. The event is reused. */
+  unrecoverable?(event: UnrecoverableFault): void
+}
+
+/** What the fault code needs of an attach handle's domain. */
+export interface FaultDomain {
+  readonly iopfHandler: FaultHandler | undefined
+}
+
+/** What the fault code needs of an attach handle: `AttachHandle` and what extends it. */
+export interface FaultTarget {
+  readonly domain: FaultDomain | undefined
+}
+
+/** An access that was refused for good: nothing is answered. Filled by the driver, reused. */
+export class UnrecoverableFault {
+  readonly recoverable = false
+  rid = 0
+  /** NO_PASID (-1) without one. */
+  pasid = -1
+  addrHi = 0
+  addrLo = 0
+  /** FAULT_PERM_ bits. */
+  perm = 0
+  /** The unit's own reason code. */
+  reason = 0
+}
+
+/** Where a device's answers go: the device itself, which hands them to its driver with the original request. */
+export interface FaultSource {
+  readonly name: string
+  readonly rid: number
+  answer(request: Fault, code: ResponseCode): void
+}
+
+/** On no list, in the pool. */
+export const GROUP_FREE = 0
+/** The core's: on the pending list. */
+export const GROUP_PENDING = 1
+/** Dequeued: the handler alone is responsible. */
+export const GROUP_DEQUEUED = 2
+/** Answered, not yet freed. */
+export const GROUP_ANSWERED = 3
+
+/**
+ * The faults of one page request group, first to last, and the way back.
+ * Ownership: on exactly one list at a time (the core's pending list, then the handler's), answered once through
+ * `respondGroup`, then returned with `freeGroup`.
+ */
+export class FaultGroup implements ListNode<FaultGroup> {
+  /** The request that closed the group; answers carry its PASID and group id (`spec/01` §3.2 Q6). */
+  readonly last: Fault = new Fault()
+  first: Fault = this.last
+  /** Faults in the group, the last one included. */
+  count = 0
+  /** What the PASID or the RID was attached with, as found for the last request. */
+  handle: FaultTarget | undefined = undefined
+  param: FaultParam | undefined = undefined
+  state = GROUP_FREE
+  /** The handler's; 0 when it has given none. */
+  cookie = 0
+  /** Virtual time at which the group was made. */
+  createdNanos = 0
+  /** Virtual time at which the answer is overdue; 0 without a time limit. */
+  deadlineNanos = 0
+  list: List<FaultGroup> | undefined = undefined
+  next: FaultGroup | undefined = undefined
+  previous: FaultGroup | undefined = undefined
+  /** Neighbours among the unanswered groups of the device, oldest first. */
+  older: FaultGroup | undefined = undefined
+  newer: FaultGroup | undefined = undefined
+}
+
+/** What the wishes are set to; all off in the faithful machine (`spec/01` §8.4). */
+export interface FaultPolicy {
+  /** Unanswered faults a device may have in groups; a group beyond it is answered at once. 0: no quota. */
+  readonly quotaFaults: number
+  readonly quotaCode: ResponseCode
+  /** Virtual nanoseconds after which the core takes a group back and answers it. 0: never. */
+  readonly timeoutNanos: number
+  readonly timeoutCode: ResponseCode
+  /** Whether the two private words of a request come back with its response. */
+  readonly privateData: boolean
+}
+
+export const FAITHFUL_POLICY: FaultPolicy = Object.freeze({
+  quotaFaults: 0,
+  quotaCode: RESPONSE_FAILURE,
+  timeoutNanos: 0,
+  timeoutCode: RESPONSE_FAILURE,
+  privateData: false,
+})
+
+/** Faults and groups that are out of use: in steady state nothing is allocated. Implemented in `iopf/`. */
+export interface FaultPool {
+  takeFault(): Fault
+  giveFault(fault: Fault): void
+  takeGroup(): FaultGroup
+  giveGroup(group: FaultGroup): void
+}
+
+/** What a device's fault parameter needs of the queue it was added to. */
+export interface FaultQueue {
+  readonly name: string
+  readonly world: World
+  readonly workQueue: WorkQueue
+  readonly policy: FaultPolicy
+  readonly pool: FaultPool
+}
+
+/**
+ * A device's place in a fault queue. References: one for the queue, one a live group; it outlives its removal from
+ * the queue until the last group is freed (`spec/01` §3.1).
+ */
+export class FaultParam {
+  readonly source: FaultSource
+  readonly queue: FaultQueue
+  users = 1
+  /** Requests whose group is still open, in arrival order. No bound, as in the kernel (Q3). */
+  partialFirst: Fault | undefined = undefined
+  partialLast: Fault | undefined = undefined
+  partialCount = 0
+  /** Groups that nobody has dequeued or answered, newest first (Q7). */
+  readonly pending: List<FaultGroup>
+  /** Unanswered groups, wherever they are. */
+  oldest: FaultGroup | undefined = undefined
+  newest: FaultGroup | undefined = undefined
+  outstandingFaults = 0
+  /** Counters for whoever looks. */
+  quotaRefusals = 0
+  timeouts = 0
+  /** Fires at the deadline of the oldest unanswered group; absent without a time limit. */
+  alarm: Alarm | undefined = undefined
+
+  constructor(source: FaultSource, queue: FaultQueue) {
+    this.source = source
+    this.queue = queue
+    this.pending = new List<FaultGroup>(`faults of ${source.name}`)
+  }
+}

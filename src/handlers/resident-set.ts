@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../base/assert.ts'
+
+/** Who owns a slot and gives it up when the set is full. */
+export interface SlotOwner {
+  /** Unmaps the page in the slot and writes it back where it is dirty. The slot is free afterwards. */
+  evict(slot: number): void
+}
+
+/**
+ * A bounded number of page slots that several pagers share; the oldest resident page goes first. One slot is one page of
+ * the process's window. Nothing is allocated after construction.
+ */
+export class ResidentSet {
+  /** Slots, each one 4 KiB page. */
+  readonly capacity: number
+  evictions: number
+  residentMax: number
+  resident: number
+  readonly #owners: (SlotOwner | undefined)[]
+  /** Free slots, as a stack; the first ones on top. */
+  readonly #free: Int32Array
+  #freeCount: number
+  /** Resident slots in order of arrival: a ring of `resident` entries from `#oldest`. */
+  readonly #order: Int32Array
+  #oldest: number
+
+  constructor(capacity: number) {
+    assert(Number.isInteger(capacity) && capacity > 0, `a resident set has at least one slot, not ${capacity}`)
+    this.capacity = capacity
+    this.evictions = 0
+    this.residentMax = 0
+    this.resident = 0
+    this.#owners = new Array<SlotOwner | undefined>(capacity).fill(undefined)
+    this.#free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index)
+    this.#freeCount = capacity
+    this.#order = new Int32Array(capacity)
+    this.#oldest = 0
+  }
+
+  /** A slot for `owner`; a full set evicts its oldest page first. */
+  take(owner: SlotOwner): number {
+    if (this.#freeCount === 0) this.#evictOldest()
+    const slot = this.#free[--this.#freeCount]!
+    this.#owners[slot] = owner
+    this.#order[(this.#oldest + this.resident) % this.capacity] = slot
+    this.resident++
+    if (this.resident > this.residentMax) this.residentMax = this.resident
+    return slot
+  }
+
+  /** Takes back the slot that `take` gave last: its page could not be mapped. */
+  untake(slot: number): void {
+    const index = (this.#oldest + this.resident - 1) % this.capacity
+    assert(this.#order[index] === slot, `slot ${slot} is not the one taken last`)
+    this.resident--
+    this.#release(slot)
+  }
+
+  /** Gives every slot back: dirty pages are written back, nothing stays mapped. Not counted as evictions. */
+  clear(): void {
+    while (this.resident > 0) this.#releaseOldest()
+  }
+
+  #evictOldest(): void {
+    this.evictions++
+    this.#releaseOldest()
+  }
+
+  #releaseOldest(): void {
+    const slot = this.#order[this.#oldest]!
+    this.#oldest = (this.#oldest + 1) % this.capacity
+    this.resident--
+    this.#owners[slot]!.evict(slot)
+    this.#release(slot)
+  }
+
+  #release(slot: number): void {
+    this.#owners[slot] = undefined
+    this.#free[this.#freeCount++] = slot
+  }
+}

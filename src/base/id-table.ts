@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+import { assert } from './assert.ts'
+import { ENOSPC } from './errno.ts'
+import { OBJECT_ID_MAX } from './limits.ts'
+
+const FIRST_WORDS = 4
+
+/**
+ * Ids to values: the lowest free id is handed out first. An id is reserved (and looks absent) until its value is
+ * published; a buried id stays taken for ever without a value (`spec/02` §1, ids and tombstone).
+ */
+export class IdTable<T> {
+  /** Number of published values. */
+  size: number
+  readonly #first: number
+  readonly #last: number
+  /** One bit an id, set while it is taken. */
+  #taken: Int32Array
+  /** No word below this one has a free bit. */
+  #hint: number
+  readonly #values: (T | undefined)[]
+
+  /** Ids `first` … `last`, both included. */
+  constructor(first = 1, last: number = OBJECT_ID_MAX) {
+    assert(0 <= first && first <= last && last <= OBJECT_ID_MAX, `ids from ${first} to ${last}`)
+    this.size = 0
+    this.#first = first
+    this.#last = last
+    this.#taken = new Int32Array(FIRST_WORDS)
+    this.#hint = 0
+    this.#values = []
+  }
+
+  /** Takes the lowest free id. Throws ENOSPC when all are taken. */
+  reserve(): number {
+    let word = this.#hint
+    while (word < this.#taken.length && this.#taken[word] === -1) word++
+    this.#hint = word
+    const free = word < this.#taken.length ? ~this.#taken[word]! : -1
+    const id = this.#first + word * 32 + (31 - Math.clz32(free & -free))
+    if (id > this.#last) throw ENOSPC
+    this.#mark(id)
+    return id
+  }
+
+  /** Makes the value of a reserved id visible. */
+  publish(id: number, value: T): void {
+    assert(this.isTaken(id) && this.get(id) === undefined, `id ${id} is not reserved`)
+    assert(value !== undefined, `value of id ${id}`)
+    while (this.#values.length < id - this.#first) this.#values.push(undefined)
+    this.#values[id - this.#first] = value
+    this.size++
+  }
+
+  /** Replaces a published value. */
+  replace(id: number, value: T): void {
+    assert(value !== undefined && this.get(id) !== undefined, `id ${id} is not published`)
+    this.#values[id - this.#first] = value
+  }
+
+  /** Reserves and publishes. */
+  add(value: T): number {
+    const id = this.reserve()
+    this.publish(id, value)
+    return id
+  }
+
+  /** The published value; `undefined` for every other id, whatever number it is. */
+  get(id: number): T | undefined {
+    const index = id - this.#first
+    return index >= 0 && index < this.#values.length ? this.#values[index] : undefined
+  }
+
+  /** Taken: reserved, published or buried. */
+  isTaken(id: number): boolean {
+    const index = id - this.#first
+    if (!(index >= 0) || index >= this.#taken.length * 32 || Math.floor(index) !== index) return false
+    return (this.#taken[index >>> 5]! & (1 << (index & 31))) !== 0
+  }
+
+  /** Gives a reserved or published id back; it may be handed out again at once. */
+  erase(id: number): void {
+    this.bury(id)
+    const word = (id - this.#first) >>> 5
+    this.#taken[word]! &= ~(1 << ((id - this.#first) & 31))
+    if (word < this.#hint) this.#hint = word
+  }
+
+  /** Removes the value and keeps the id taken for ever. */
+  bury(id: number): void {
+    assert(this.isTaken(id), `id ${id} is not taken`)
+    if (this.get(id) === undefined) return
+    this.#values[id - this.#first] = undefined
+    this.size--
+  }
+
+  /** The lowest published id above `id`, 0 - or any number below the first - to begin with; -1 when there is none. */
+  nextId(id: number): number {
+    for (let index = Math.max(id + 1 - this.#first, 0); index < this.#values.length; index++)
+      if (this.#values[index] !== undefined) return index + this.#first
+    return -1
+  }
+
+  /** Published values by ascending id. Values may be erased and added meanwhile. */
+  *entries(): Generator<[id: number, value: T]> {
+    for (let id = this.nextId(-1); id >= 0; id = this.nextId(id)) yield [id, this.get(id)!]
+  }
+
+  /** Published values by ascending id. */
+  *values(): Generator<T> {
+    for (let id = this.nextId(-1); id >= 0; id = this.nextId(id)) yield this.get(id)!
+  }
+
+  #mark(id: number): void {
+    const word = (id - this.#first) >>> 5
+    if (word >= this.#taken.length) {
+      const grown = new Int32Array(this.#taken.length * 2)
+      grown.set(this.#taken)
+      this.#taken = grown
+    }
+    this.#taken[word]! |= 1 << ((id - this.#first) & 31)
+  }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../base/assert.ts'
+import { Heap, type HeapNode } from '../base/heap.ts'
+import { TIME_NANOS_MAX } from '../base/limits.ts'
+import { List, type ListNode } from '../base/list.ts'
+
+/** Something that will happen at an instant. Made once, armed again and again; arming allocates nothing. */
+export class Alarm implements HeapNode, ListNode<Alarm> {
+  readonly name: string
+  readonly run: () => void
+  heapIndex: number
+  list: List<Alarm> | undefined
+  next: Alarm | undefined
+  previous: Alarm | undefined
+  readonly #clock: Clock
+
+  /** Through `clock.createAlarm`. */
+  constructor(clock: Clock, name: string, run: () => void) {
+    this.name = name
+    this.run = run
+    this.heapIndex = -1
+    this.list = undefined
+    this.next = undefined
+    this.previous = undefined
+    this.#clock = clock
+  }
+
+  get armed(): boolean {
+    return this.heapIndex >= 0 || this.list !== undefined
+  }
+
+  /** Instant at which the alarm is due; asserts that it is armed. */
+  get at(): number {
+    return this.#clock.timeOf(this)
+  }
+
+  /** `delayNanos` from now, a whole number, not negative. An armed alarm moves: it counts as armed anew. */
+  arm(delayNanos: number): void {
+    this.#clock.schedule(this, delayNanos)
+  }
+
+  /** At the instant, which must not be in the past. */
+  armAt(nanos: number): void {
+    this.#clock.schedule(this, nanos - this.#clock.now)
+  }
+
+  /** Nothing happens when it is not armed. */
+  cancel(): void {
+    this.#clock.unschedule(this)
+  }
+}
+
+/**
+ * Time in whole nanoseconds. Virtual by default: it stands still while a step runs and jumps to the next alarm between
+ * steps. With `source` (live use) time is the source's, and an alarm becomes due when the source has passed it.
+ *
+ * Alarms of one instant are due in the order in which they were armed.
+ */
+export class Clock {
+  /** The present instant. Written by the clock only. */
+  now: number
+  /** Alarms of the present instant, in order of arming. The scheduler takes from here. */
+  readonly due: List<Alarm>
+  readonly #later: Heap<Alarm>
+  readonly #source: (() => number) | undefined
+
+  constructor(source?: () => number) {
+    this.now = 0
+    this.due = new List<Alarm>('due alarms')
+    this.#later = new Heap<Alarm>()
+    this.#source = source
+    if (source !== undefined) this.synchronize()
+  }
+
+  /** Time comes from outside: it passes without steps. */
+  get live(): boolean {
+    return this.#source !== undefined
+  }
+
+  createAlarm(name: string, run: () => void): Alarm {
+    return new Alarm(this, name, run)
+  }
+
+  /** Number of armed alarms. */
+  get armedCount(): number {
+    return this.due.length + this.#later.length
+  }
+
+  /** Instant of the earliest alarm; Infinity when none is armed. */
+  get nextAt(): number {
+    return this.due.length > 0 ? this.now : this.#later.firstKey
+  }
+
+  /** Makes `due` hold the alarms to run next, moving time to them where it is virtual. `false`: none to run. */
+  advance(): boolean {
+    if (this.due.length > 0) return true
+    if (this.#source !== undefined) this.synchronize()
+    else if (this.#later.length > 0) this.now = this.#later.firstKey
+    this.#collectDue()
+    return this.due.length > 0
+  }
+
+  /** Live: reads the source. A source that went back is ignored until it has caught up. */
+  synchronize(): void {
+    if (this.#source === undefined) return
+    const nanos = Math.floor(this.#source())
+    assert(nanos >= 0 && nanos <= TIME_NANOS_MAX, `time source gave ${nanos}`)
+    if (nanos > this.now) this.now = nanos
+  }
+
+  /** See `Alarm.arm`. */
+  schedule(alarm: Alarm, delayNanos: number): void {
+    const at = this.now + delayNanos
+    assert(
+      delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos,
+      `delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`,
+    )
+    this.unschedule(alarm)
+    if (delayNanos === 0) this.due.pushLast(alarm)
+    else this.#later.push(alarm, at)
+  }
+
+  /** See `Alarm.cancel`. */
+  unschedule(alarm: Alarm): void {
+    if (alarm.heapIndex >= 0) this.#later.remove(alarm)
+    else if (alarm.list !== undefined) this.due.remove(alarm)
+  }
+
+  /** See `Alarm.at`. */
+  timeOf(alarm: Alarm): number {
+    return alarm.list === undefined ? this.#later.keyOf(alarm) : this.now
+  }
+
+  #collectDue(): void {
+    while (this.#later.firstKey <= this.now) this.due.pushLast(this.#later.shift()!)
+  }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../base/assert.ts'
+import { MICROTASK_TURNS_MAX, MICROTASK_TURNS_SHARED, STEPS_PER_RUN_MAX } from '../base/limits.ts'
+import type { Alarm, Clock } from './clock.ts'
+import type { Decisions } from './decisions.ts'
+import { Gate } from './gate.ts'
+import { Task } from './task.ts'
+import { namesOf, Waits } from './waits.ts'
+
+/** Awaiting it gives the microtasks one turn. */
+const TURN: Promise<void> = Promise.resolve()
+
+/** No step is left and every task waits: nothing can ever wake them. */
+export class Deadlock extends Error {
+  override readonly name = 'Deadlock'
+}
+
+/**
+ * Runs the world step by step. A step is one alarm; asynchronous user code (tasks) runs between steps, and time stands
+ * still until every task waits at a gate or has finished.
+ */
+export class Scheduler {
+  readonly clock: Clock
+  readonly decisions: Decisions
+  /** Steps run so far. */
+  steps: number
+  /**
+   * Gives real time a turn when a task awaits something that is not a gate (a file, a socket): a host sets it. Without
+   * it such an await is an error. In live use it also waits for the next alarm or for what the host brings.
+   */
+  idle: (() => Promise<void>) | undefined
+  #stepping: boolean
+  #driving: boolean
+  readonly #waits: Waits
+  readonly #sleepers: Gate<void>[]
+
+  constructor(clock: Clock, decisions: Decisions) {
+    this.clock = clock
+    this.decisions = decisions
+    this.steps = 0
+    this.idle = undefined
+    this.#stepping = false
+    this.#driving = false
+    this.#waits = new Waits()
+    this.#sleepers = []
+  }
+
+  /** Runs one due alarm, moving virtual time to it. `false`: none is due. */
+  step(): boolean {
+    assert(!this.#stepping, 'a step runs inside a step')
+    if (!this.clock.advance()) return false
+    const alarm = this.#pick()
+    this.clock.due.remove(alarm)
+    this.steps++
+    this.#stepping = true
+    try {
+      alarm.run()
+    } finally {
+      this.#stepping = false
+    }
+    return true
+  }
+
+  /** Steps until no alarm is armed (live: due). Returns how many; asserts that the limit is enough. */
+  runUntilIdle(stepsMax: number = STEPS_PER_RUN_MAX): number {
+    let count = 0
+    while (this.step()) {
+      count++
+      assert(
+        count <= stepsMax,
+        `not idle after ${stepsMax} steps; alarm due next: ${this.clock.due.first?.name}`,
+      )
+    }
+    return count
+  }
+
+  /** A waiting place for tasks. `latencyNanos`: time from `open` to the waking step, asked under the gate's name. */
+  createGate<T>(name: string, latencyNanos = 0): Gate<T> {
+    const world = { clock: this.clock, decisions: this.decisions, waits: this.#waits }
+    return new Gate<T>(world, name, latencyNanos)
+  }
+
+  /** Parks the calling task for exactly that long. */
+  async sleep(delayNanos: number): Promise<void> {
+    const gate = this.#sleepers.pop() ?? this.createGate<void>('sleep')
+    const promise = gate.wait()
+    gate.openAfter(delayNanos, undefined)
+    await promise
+    this.#sleepers.push(gate)
+  }
+
+  /** Starts a task beside the others. A failure that nobody joins rejects every `run` under way, or else the next. */
+  spawn<T>(name: string, body: () => Promise<T>): Task<T> {
+    return new Task<T>(this.#waits, name, body, false)
+  }
+
+  /** Starts a task and steps until it has finished; the other tasks may stay parked. Not from inside a task. */
+  async run<T>(body: () => Promise<T>, name = 'main'): Promise<T> {
+    assert(!this.#driving, `run(${name}) while another run drives the steps: use spawn and join`)
+    this.#driving = true
+    try {
+      const task = new Task<T>(this.#waits, name, body, true)
+      await this.#drive(task)
+      return await task.outcome
+    } finally {
+      this.#driving = false
+    }
+  }
+
+  async #drive(task: Task<unknown>): Promise<void> {
+    for (;;) {
+      await this.#settleTasks(task)
+      this.#throwFailure()
+      if (task.settled) return
+      if (this.step()) continue
+      if (!this.clock.live) throw this.#deadlock()
+      await this.#turn()
+    }
+  }
+
+  /** Lets tasks run until all of them wait. */
+  async #settleTasks(task: Task<unknown>): Promise<void> {
+    const waits = this.#waits
+    if (waits.wokeShared) {
+      waits.wokeShared = false
+      for (let turn = 0; turn < MICROTASK_TURNS_SHARED; turn++) await TURN
+    }
+    for (let turn = 0; waits.active > 0 && !task.settled; turn++) {
+      if (turn < MICROTASK_TURNS_MAX) await TURN
+      else await this.#turn()
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { tasks } = this.#waits
+    assert(
+      this.idle !== undefined,
+      `a task awaits something that is no gate, and no host is set to wait with; tasks: ${namesOf(tasks)}`,
+    )
+    await this.idle()
+  }
+
+  #throwFailure(): void {
+    const { failure } = this.#waits
+    this.#waits.failure = undefined
+    if (failure !== undefined) throw failure.error
+  }
+
+  #deadlock(): Deadlock {
+    const { tasks, places } = this.#waits
+    return new Deadlock(`no step is left; waiting at: ${namesOf(places)}; tasks: ${namesOf(tasks)}`)
+  }
+
+  #pick(): Alarm {
+    let alarm = this.clock.due.first!
+    if (this.decisions.isDefault || this.clock.due.length === 1) return alarm
+    for (let skip = this.decisions.choose('step', this.clock.due.length); skip > 0; skip--)
+      alarm = alarm.next!
+    return alarm
+  }
+}

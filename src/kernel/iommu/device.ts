@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Fault, FaultParam, FaultSource, ResponseCode } from './fault.ts'
+import type { Fault, FaultParam, ResponseCode } from './fault.ts'
 import type { IommuDevice, IommuDriver, ReservedRegion } from './driver.ts'
 import { RESERVED_DIRECT } from './driver.ts'
 import type { IommuGroup } from './group.ts'
@@ -14,7 +14,7 @@ export interface DeviceOptions {
 }
 
 /** A device behind an IOMMU: Linux's device with its dev_iommu. */
-export class Device implements IommuDevice, FaultSource {
+export class Device implements IommuDevice {
   readonly name: string
   readonly rid: number
   readonly atsSupported: boolean
@@ -40,8 +40,8 @@ export class Device implements IommuDevice, FaultSource {
     this.requireDirect = this.reservedRegions.some((region) => region.kind === RESERVED_DIRECT)
   }
 
-  /** The one way of an answer to the hardware. */
+  /** The one way of an answer to the hardware. A driver that reports faults has the function. */
   answer(request: Fault, code: ResponseCode): void {
-    this.driver!.pageResponse!(this, request, code)
+    this.driver?.pageResponse?.(this, request, code)
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Mm } from '../mm/mm.ts'
 import type { Domain } from './domain.ts'
-import type { Fault, FaultHandler, FaultParam, ResponseCode } from './fault.ts'
+import type { Fault, FaultHandler, FaultParam, FaultSource, ResponseCode } from './fault.ts'
 
 export const CAP_CACHE_COHERENCY = 0
 export const CAP_NOEXEC = 1
@@ -25,10 +25,7 @@ export interface ReservedRegion {
 }
 
 /** A device as drivers and groups see it; `Device` adds the group that it is in. */
-export interface IommuDevice {
-  readonly name: string
-  /** Requester id, 16 bits. */
-  readonly rid: number
+export interface IommuDevice extends FaultSource {
   /** The driver of its IOMMU; absent until probed. */
   readonly driver: IommuDriver | undefined
   /** PASIDs are 1 … maxPasids-1; 0 without PASID support. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { List, type ListNode } from '../../base/list.ts'
 import type { Alarm } from '../../sim/clock.ts'
-import type { WorkQueue } from '../../sim/work-queue.ts'
+import type { Work, WorkQueue } from '../../sim/work-queue.ts'
 import type { World } from '../../trace/world.ts'
 
 /** What a fault, a group of faults and a handler are (`spec/01` §1.3). What is done with them stands in `iopf/`. */
@@ -26,7 +26,7 @@ export type ResponseCode = typeof RESPONSE_SUCCESS | typeof RESPONSE_INVALID | t
 
 /** One page request as the core keeps it. Drivers report a reused one; the core copies it. */
 export class Fault {
-  type = FAULT_PAGE_REQ
+  type: number = FAULT_PAGE_REQ
   flags = 0
   /** 0 unless FAULT_PASID_VALID. */
   pasid = 0
@@ -62,7 +62,7 @@ export interface FaultHandler {
   /** The core takes back a group whose answer is overdue (a wish): forget it and its cookie, the core answers. */
   withdraw?(group: FaultGroup): void
   /** An unrecoverable fault on the handler's domain (a wish): one handler for both kinds. The event is reused. */
-  unrecoverable?(event: UnrecoverableFault): void
+  unrecoverable?(event: FaultEvent): void
 }
 
 /** What the fault code needs of an attach handle's domain. */
@@ -75,23 +75,26 @@ export interface FaultTarget {
   readonly domain: FaultDomain | undefined
 }
 
-/** An access that was refused for good: nothing is answered. Filled by the driver, reused. */
-export class UnrecoverableFault {
-  readonly recoverable = false
+/** A fault of either kind, for those who want both from one place (the wish of `spec/00` 0.5). Reused by its sender. */
+export class FaultEvent {
+  /** `true`: `group` waits for an answer. `false`: the access was refused for good, nobody waits. */
+  recoverable = false
   rid = 0
-  /** NO_PASID (-1) without one. */
+  /** -1 without one. */
   pasid = -1
   addrHi = 0
   addrLo = 0
   /** FAULT_PERM_ bits. */
   perm = 0
-  /** The unit's own reason code. */
+  /** The unit's own reason code; 0 for a recoverable fault. */
   reason = 0
+  group: FaultGroup | undefined = undefined
 }
 
 /** Where a device's answers go: the device itself, which hands them to its driver with the original request. */
 export interface FaultSource {
   readonly name: string
+  /** Requester id, 16 bits. */
   readonly rid: number
   answer(request: Fault, code: ResponseCode): void
 }
@@ -119,17 +122,19 @@ export class FaultGroup implements ListNode<FaultGroup> {
   /** What the PASID or the RID was attached with, as found for the last request. */
   handle: FaultTarget | undefined = undefined
   param: FaultParam | undefined = undefined
-  state = GROUP_FREE
+  state: number = GROUP_FREE
   /** The handler's; 0 when it has given none. */
   cookie = 0
-  /** Virtual time at which the group was made. */
-  createdNanos = 0
+  /** Who was given the group. */
+  handler: FaultHandler | undefined = undefined
+  /** Work item of a handler that defers; made once, kept. */
+  work: Work | undefined = undefined
   /** Virtual time at which the answer is overdue; 0 without a time limit. */
   deadlineNanos = 0
   list: List<FaultGroup> | undefined = undefined
   next: FaultGroup | undefined = undefined
   previous: FaultGroup | undefined = undefined
-  /** Neighbours among the unanswered groups of the device, oldest first. */
+  /** Neighbours among the device's groups that have a deadline, in order of deadlines. */
   older: FaultGroup | undefined = undefined
   newer: FaultGroup | undefined = undefined
 }
@@ -185,14 +190,14 @@ export class FaultParam {
   partialCount = 0
   /** Groups that nobody has dequeued or answered, newest first (Q7). */
   readonly pending: List<FaultGroup>
-  /** Unanswered groups, wherever they are. */
+  /** Groups with a deadline, earliest first; on the pending list or the handler's. */
   oldest: FaultGroup | undefined = undefined
   newest: FaultGroup | undefined = undefined
+  /** Faults in unanswered groups, wherever those are. */
   outstandingFaults = 0
-  /** Counters for whoever looks. */
   quotaRefusals = 0
   timeouts = 0
-  /** Fires at the deadline of the oldest unanswered group; absent without a time limit. */
+  /** Fires at the deadline of the oldest group; absent without a time limit. */
   alarm: Alarm | undefined = undefined
 
   constructor(source: FaultSource, queue: FaultQueue) {

@@ -10,7 +10,7 @@ export class IommuGroup {
   readonly id: number
   readonly devices: IommuDevice[] = []
   /** What a fault on a PASID, or on the RID (0), leads to. */
-  readonly pasidArray = new PasidArray()
+  readonly pasidArray: PasidArray = new PasidArray()
   domain: Domain | undefined = undefined
   defaultDomain: Domain | undefined = undefined
   blockingDomain: Domain | undefined = undefined

@@ -1,8 +1,125 @@
 // SPDX-License-Identifier: MIT
+import { EINVAL } from '../../base/errno.ts'
+import { EVENTS, REQUEST_LAST } from '../../trace/events.ts'
 import type { Device } from '../iommu/device.ts'
-import type { Fault } from '../iommu/fault.ts'
+import { DOMAIN_NESTED } from '../iommu/domain.ts'
+import {
+  FAULT_LAST_PAGE,
+  FAULT_PAGE_REQ,
+  FAULT_PASID_VALID,
+  type Fault,
+  type FaultGroup,
+  type FaultParam,
+  GROUP_PENDING,
+  RESPONSE_FAILURE,
+  RESPONSE_INVALID,
+} from '../iommu/fault.ts'
+import type { IommuGroup } from '../iommu/group.ts'
+import type { AttachHandle } from '../iommu/attach-handle.ts'
+import { pasidOf, traceRequest } from './fault-trace.ts'
+import { gatherPartials, keepPartial } from './partial.ts'
+import { answer, freeGroup, respondGroup } from './respond.ts'
+import { setDeadline } from './timeout.ts'
 
-/** Linux's iommu_report_device_fault (`spec/01` §3.2): 0, or a positive errno number (22, 12). Never throws; copies the fault. */
-export function reportDeviceFault(_device: Device, _fault: Fault): number {
+/**
+ * Linux's iommu_report_device_fault (`spec/01` §3.2). Copies the fault, never throws. Returns 0 when the request is
+ * kept, delivered or answered FAILURE (Q5); 22 (EINVAL) when it has no handler and was answered INVALID, a request that
+ * is not the last of its group too (Q2); 12 (ENOMEM) when an open request could not be kept, which nobody answers.
+ */
+export function reportDeviceFault(device: Device, fault: Fault): number {
+  const { group, faultParam } = device
+  if (group === undefined) return EINVAL.errno
+  if (group.world.trace.enabled) traceReport(group, device.rid, fault)
+  const handle = findHandle(group, device.driver!.userPasidTable, fault)
+  if (handle === undefined || faultParam === undefined) return refuse(group, device, fault)
+  if ((fault.flags & FAULT_LAST_PAGE) === 0) return keepPartial(faultParam, fault)
+  deliver(faultParam, fault, handle)
   return 0
+}
+
+/** The handle of the PASID, or of the RID; only one whose domain has a handler. Bare domains have no handle (Q9). */
+function findHandle(group: IommuGroup, userPasidTable: boolean, fault: Fault): AttachHandle | undefined {
+  const pasid = (fault.flags & FAULT_PASID_VALID) !== 0 ? fault.pasid : 0
+  let handle = group.pasidArray.get(pasid)?.handle
+  if (handle === undefined && userPasidTable && (fault.flags & FAULT_PASID_VALID) !== 0) {
+    handle = group.pasidArray.get(0)?.handle
+    if (handle?.domain!.type !== DOMAIN_NESTED) return undefined
+  }
+  return handle?.domain!.iopfHandler === undefined ? undefined : handle
+}
+
+/** No handler: answered INVALID at once. */
+function refuse(group: IommuGroup, device: Device, fault: Fault): number {
+  const { world } = group
+  if (world.trace.enabled) traceRequest(world, EVENTS.fault_bad, device.rid, fault, 0)
+  if (fault.type === FAULT_PAGE_REQ) answer(world, device, fault, RESPONSE_INVALID)
+  return EINVAL.errno
+}
+
+/** The group is complete: to its handler, or answered here. The handler is the last request's (Q4). */
+function deliver(param: FaultParam, fault: Fault, handle: AttachHandle): void {
+  const { world, policy } = param.queue
+  const lacksMemory = world.failpoints.hit('alloc_group')
+  const group = makeGroup(param, fault)
+  if (lacksMemory) return abort(param, group)
+  if (policy.quotaFaults !== 0 && param.outstandingFaults > policy.quotaFaults) {
+    return refuseOverQuota(param, group)
+  }
+  group.handle = handle
+  group.handler = handle.domain!.iopfHandler!
+  setDeadline(param, group)
+  if (world.trace.enabled) traceRequest(world, EVENTS.fault_delivered, param.source.rid, fault, group.count)
+  if (!group.handler.handle(group)) abort(param, group)
+}
+
+/** A pending group of the open requests and the last one. Without memory the kernel has one on its stack. */
+function makeGroup(param: FaultParam, fault: Fault): FaultGroup {
+  const { world, pool } = param.queue
+  const group = pool.takeGroup()
+  group.last.copyFrom(fault)
+  gatherPartials(param, group)
+  group.param = param
+  group.state = GROUP_PENDING
+  param.users++
+  param.outstandingFaults += group.count
+  param.pending.pushFirst(group)
+  if (world.trace.enabled) {
+    traceRequest(world, EVENTS.fault_group_queued, param.source.rid, fault, group.count)
+  }
+  return group
+}
+
+/** No memory, or the handler did not take it: answered FAILURE. */
+function abort(param: FaultParam, group: FaultGroup): void {
+  const { world } = param.queue
+  if (world.trace.enabled) traceRequest(world, EVENTS.fault_abort, param.source.rid, group.last, 0)
+  respondGroup(group, RESPONSE_FAILURE)
+  freeGroup(group)
+}
+
+/** The quota, a wish (`spec/01` §8.3, §8.4): what the device has outstanding, this group included, is too much. */
+function refuseOverQuota(param: FaultParam, group: FaultGroup): void {
+  const { world, policy } = param.queue
+  const { rid } = param.source
+  param.quotaRefusals++
+  if (world.trace.enabled) {
+    const { grpid } = group.last
+    world.trace.emit(
+      EVENTS.quota_refused,
+      world.trace.flowOf(rid, grpid),
+      rid,
+      grpid,
+      param.outstandingFaults - group.count,
+    )
+  }
+  respondGroup(group, policy.quotaCode)
+  freeGroup(group)
+}
+
+function traceReport(group: IommuGroup, rid: number, fault: Fault): void {
+  const { trace } = group.world
+  const flow = trace.flowOf(rid, fault.grpid)
+  const pasid = pasidOf(fault)
+  const flags = fault.perm | ((fault.flags & FAULT_LAST_PAGE) !== 0 ? REQUEST_LAST : 0)
+  trace.emit(EVENTS.fault_reported, flow, rid, pasid, fault.addrHi, fault.addrLo, fault.grpid, flags)
 }

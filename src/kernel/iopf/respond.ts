@@ -1,9 +1,75 @@
 // SPDX-License-Identifier: MIT
-import type { FaultGroup, ResponseCode } from '../iommu/fault.ts'
+import { assert } from '../../base/assert.ts'
+import { EVENTS } from '../../trace/events.ts'
+import type { World } from '../../trace/world.ts'
+import {
+  type Fault,
+  type FaultGroup,
+  type FaultParam,
+  type FaultSource,
+  GROUP_ANSWERED,
+  GROUP_DEQUEUED,
+  GROUP_PENDING,
+  type ResponseCode,
+} from '../iommu/fault.ts'
+import { traceRequest } from './fault-trace.ts'
 
-/** Linux's iopf_group_response: the one answer, through the driver, with the original request. */
-export function respondGroup(_group: FaultGroup, _code: ResponseCode): void {}
-/** Linux's iopf_group_dequeue (spec/01 §3.3): from now on the handler alone is responsible. */
-export function dequeueGroup(_group: FaultGroup): void {}
-/** Linux's iopf_free_group. */
-export function freeGroup(_group: FaultGroup): void {}
+/** Answers and the end of a group (`spec/01` §3.3). */
+
+/** Every answer to a device passes here, with the request that it answers. */
+export function answer(world: World, source: FaultSource, request: Fault, code: ResponseCode): void {
+  if (world.trace.enabled) traceRequest(world, EVENTS.page_response, source.rid, request, code)
+  source.answer(request, code)
+}
+
+/** Linux's iopf_group_response: the one answer of the group, with its last request; then it is no longer pending. */
+export function respondGroup(group: FaultGroup, code: ResponseCode): void {
+  const { param, state } = group
+  assert(
+    param !== undefined && (state === GROUP_PENDING || state === GROUP_DEQUEUED),
+    `answer in state ${state}`,
+  )
+  group.state = GROUP_ANSWERED
+  answer(param.queue.world, param.source, group.last, code)
+  if (state === GROUP_PENDING) param.pending.remove(group)
+  param.outstandingFaults -= group.count
+  if (group.deadlineNanos !== 0) cancelDeadline(param, group)
+}
+
+/** Linux's iopf_group_dequeue: from now on the handler alone is responsible for the group. */
+export function dequeueGroup(group: FaultGroup): void {
+  assert(group.state === GROUP_PENDING, `dequeue in state ${group.state}`)
+  group.param!.pending.remove(group)
+  group.state = GROUP_DEQUEUED
+}
+
+/** Linux's iopf_free_group: the faults and the group go back to the pool, its reference to the parameter is dropped. */
+export function freeGroup(group: FaultGroup): void {
+  const { param } = group
+  assert(param !== undefined && group.state === GROUP_ANSWERED, `group freed in state ${group.state}`)
+  const { pool } = param.queue
+  let fault = group.first
+  while (fault !== group.last) {
+    const next = fault.next!
+    pool.giveFault(fault)
+    fault = next
+  }
+  pool.giveGroup(group)
+  param.users--
+}
+
+/** Takes the group off the device's list of deadlines and moves the alarm to the next one. */
+function cancelDeadline(param: FaultParam, group: FaultGroup): void {
+  const { older, newer } = group
+  group.deadlineNanos = 0
+  group.older = group.newer = undefined
+  if (newer === undefined) param.newest = older
+  else newer.older = older
+  if (older !== undefined) {
+    older.newer = newer
+    return
+  }
+  param.oldest = newer
+  if (newer === undefined) param.alarm!.cancel()
+  else param.alarm!.armAt(newer.deadlineNanos)
+}

@@ -51,7 +51,8 @@ export class AsyncFaultLoop {
     }
     const costs = this.#options.costs ?? NO_LOOP_COSTS
     const { ok, nanos } = this.#repair(group)
-    const total = nanos + costs.handlerNanos + costs.systemCallNanos + (wrong && kind === 'slow' ? delayNanos : 0)
+    const total =
+      nanos + costs.handlerNanos + costs.systemCallNanos + (wrong && kind === 'slow' ? delayNanos : 0)
     if (total > 0) await this.#world.scheduler.sleep(total)
     if (!wrong || kind === 'slow') this.#respond(group, ok)
     else this.#respondWrongly(group, kind)

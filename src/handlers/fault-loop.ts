@@ -61,7 +61,10 @@ export class FaultLoop {
   #stopped: boolean
 
   constructor(world: World, options: FaultLoopOptions) {
-    assert(options.batchRecords >= 1 && options.inFlightMax >= 1, 'a fault loop reads at least one record at a time')
+    assert(
+      options.batchRecords >= 1 && options.inFlightMax >= 1,
+      'a fault loop reads at least one record at a time',
+    )
     this.counts = { groups: 0, success: 0, invalid: 0, refused: 0 }
     this.#options = options
     this.#costs = options.costs ?? NO_LOOP_COSTS
@@ -144,7 +147,11 @@ export class FaultLoop {
   }
 
   #repair(pager: Pager, index: number): boolean {
-    return pager.repair(this.#records.addressHi(index), this.#records.addressLo(index), this.#records.perm(index))
+    return pager.repair(
+      this.#records.addressHi(index),
+      this.#records.addressLo(index),
+      this.#records.perm(index),
+    )
   }
 
   /** Queues the answer of a group, as far as the handler behaves; returns the delay it adds. */

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-export const MISBEHAVIOURS = ['none', 'slow', 'dies-after', 'never-answers', 'wrong-cookie', 'invalid-code'] as const
+export const MISBEHAVIOURS = [
+  'none',
+  'slow',
+  'dies-after',
+  'never-answers',
+  'wrong-cookie',
+  'invalid-code',
+] as const
 export type MisbehaviourKind = (typeof MISBEHAVIOURS)[number]
 
 /** A handler that breaks the protocol on purpose, from some group on: what a machine must survive. */

@@ -66,7 +66,10 @@ class Region {
     this.firstId = firstId
     this.source = region.source
     this.writeable = region.writeable
-    assert(!region.writeable || region.source.writePage !== undefined, 'a writeable region needs a source with writePage')
+    assert(
+      !region.writeable || region.source.writePage !== undefined,
+      'a writeable region needs a source with writePage',
+    )
   }
 }
 
@@ -147,7 +150,8 @@ export class Pager implements SlotOwner {
     const page = region.firstPage + (id - region.firstId)
     const trace = this.#world.trace
     const mapping = this.#mapping[slot]!
-    if (trace.enabled) trace.emit(EVENTS.evict, 0, pageHi(page), pageLo(page), 1, mapping === WRITEABLE ? 1 : 0)
+    if (trace.enabled)
+      trace.emit(EVENTS.evict, 0, pageHi(page), pageLo(page), 1, mapping === WRITEABLE ? 1 : 0)
     if (mapping !== UNMAPPED) this.#unmapPage(page, slot)
     if (mapping === WRITEABLE) this.#writeBack(region, page, slot)
     this.#slotOf[id] = NO_SLOT
@@ -156,7 +160,8 @@ export class Pager implements SlotOwner {
   #makeResident(region: Region, page: number, write: boolean): boolean {
     const id = region.firstId + (page - region.firstPage)
     const slot = this.#slotOf[id]!
-    if (slot !== NO_SLOT) return this.#mapping[slot]! >= (write ? WRITEABLE : READABLE) || this.#remap(page, slot, write)
+    if (slot !== NO_SLOT)
+      return this.#mapping[slot]! >= (write ? WRITEABLE : READABLE) || this.#remap(page, slot, write)
     return this.#pageIn(region, page, id, write)
   }
 

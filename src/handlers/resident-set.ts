@@ -26,7 +26,10 @@ export class ResidentSet {
   #oldest: number
 
   constructor(capacity: number) {
-    assert(Number.isInteger(capacity) && capacity > 0, `a resident set has at least one slot, not ${capacity}`)
+    assert(
+      Number.isInteger(capacity) && capacity > 0,
+      `a resident set has at least one slot, not ${capacity}`,
+    )
     this.capacity = capacity
     this.evictions = 0
     this.residentMax = 0

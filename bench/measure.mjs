@@ -81,7 +81,7 @@ export async function measureLine(line, peers, rounds) {
     return note === undefined ? entry : { ...entry, note }
   } catch (error) {
     process.stderr.write(`bench: ${line.name}: ${error.message}\n`)
-    const note = `failed: ${error.message.split('\n', 1)[0]}`
+    const note = error.message.split('\n', 1)[0]
     return { ...head, ours: null, peer: null, ratio: null, goal: line.goal ?? null, ok: false, note }
   } finally {
     ours.stop()

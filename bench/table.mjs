@@ -13,6 +13,7 @@ function goalText(line) {
 }
 
 function verdict(line) {
+  if (line.ours === null) return 'FAILED'
   if (line.ok === null) return ''
   return line.ok ? 'ok' : 'MISSES ITS GOAL'
 }
@@ -49,7 +50,7 @@ export function missed(lines) {
 export function footer(lines) {
   const names = missed(lines).map((line) => line.name)
   const judged = lines.filter((line) => line.ok !== null).length
-  if (judged === 0) return '\nNo line had a goal to hold it against.'
+  if (judged === 0) return '\nNo goal to hold a figure against.'
   return names.length === 0
     ? `\nAll ${judged} lines with a goal reach it.`
     : `\n${names.length} of ${judged} lines miss their goal: ${names.join(', ')}`

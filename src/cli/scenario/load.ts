@@ -2,7 +2,7 @@
 /** From the file and the `--set` arguments to a checked scenario. Loads yaml and zod: import it lazily. */
 import { dirname, resolve } from 'node:path'
 import { CliError, EXIT_INPUT } from '../exit.ts'
-import type { Scenario } from './document.ts'
+import type { Scenario } from '../../scenario/document.ts'
 import { type Path, Places } from './place.ts'
 import { explainIssues, formatPath, renderProblems, showValue } from './problems.ts'
 import { scenarioJsonSchema, scenarioSchema } from './schema.ts'

@@ -119,6 +119,7 @@ function choice(values: readonly string[], value: unknown): string {
 const UNITS: Readonly<Record<string, string>> = { array: ' entries', string: ' characters' }
 
 function bound(origin: string, side: string, limit: number): string {
+  if (origin === 'string' && limit === 1) return 'a text that is not empty'
   return `${side} ${limit}${UNITS[origin] ?? ''}`
 }
 

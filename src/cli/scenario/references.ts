@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What one part of a scenario says about another: names that must exist, numbers that must fit. */
-import type { DeviceSection, Scenario } from './document.ts'
+import type { DeviceSection, Scenario } from '../../scenario/document.ts'
 import { didYouMean } from '../suggest.ts'
 
 /** The part of zod's refinement context that is used here. */

@@ -2,7 +2,7 @@
 /** The scenario document as zod schema. Loads zod: import it lazily. Errors are turned into text by `problems.ts`. */
 import { z } from 'zod'
 import { checkReferences } from './references.ts'
-import { MISBEHAVIOURS, type Scenario, type SourceSpec } from './document.ts'
+import { MISBEHAVIOURS, type Scenario, type SourceSpec } from '../../scenario/document.ts'
 import { LATENCY_DEFAULTS } from './latencies.ts'
 import { DURATION, parseQuantity, quantityPattern, SIZE, type UnitTable } from './quantity.ts'
 
@@ -78,30 +78,27 @@ const MACHINE = z.strictObject({
   devices: z.array(DEVICE).min(1).max(64).prefault([{}]),
 })
 
-/** One object type a hop, so that `latencies.wakeUp` completes and explains itself in an editor. */
-function latencies(): z.ZodType<Scenario['latencies']> {
-  const hop = (key: keyof typeof LATENCY_DEFAULTS): z.ZodPrefault<z.ZodType<number>> => {
-    const { nanos, what, source } = LATENCY_DEFAULTS[key]
-    return duration(`${what}; default: ${source}`).prefault(nanos)
-  }
-  return z
-    .strictObject({
-      ats: hop('ats'),
-      pageRequest: hop('pageRequest'),
-      interrupt: hop('interrupt'),
-      workQueue: hop('workQueue'),
-      wakeUp: hop('wakeUp'),
-      systemCall: hop('systemCall'),
-      handler: hop('handler'),
-      pageIn: hop('pageIn'),
-      pageOut: hop('pageOut'),
-      map: hop('map'),
-      unmap: hop('unmap'),
-      invalidation: hop('invalidation'),
-      response: hop('response'),
-      dma: hop('dma'),
-    })
-    .prefault({})
+/** One key a hop, so that `latencies.wakeUp` completes and explains itself in an editor. */
+const LATENCIES = z.strictObject({
+  ats: hop('ats'),
+  pageRequest: hop('pageRequest'),
+  interrupt: hop('interrupt'),
+  workQueue: hop('workQueue'),
+  wakeUp: hop('wakeUp'),
+  systemCall: hop('systemCall'),
+  handler: hop('handler'),
+  pageIn: hop('pageIn'),
+  pageOut: hop('pageOut'),
+  map: hop('map'),
+  unmap: hop('unmap'),
+  invalidation: hop('invalidation'),
+  response: hop('response'),
+  dma: hop('dma'),
+})
+
+function hop(key: keyof typeof LATENCY_DEFAULTS): z.ZodPrefault<z.ZodType<number>> {
+  const { nanos, what, source } = LATENCY_DEFAULTS[key]
+  return duration(`${what}; default: ${source}`).prefault(nanos)
 }
 
 const POLICY = z.strictObject({
@@ -220,7 +217,7 @@ const DOCUMENT = z
       .describe('first come first served, or from the seed'),
     random: RANDOM.prefault({}),
     machine: MACHINE.prefault({}),
-    latencies: latencies(),
+    latencies: LATENCIES.prefault({}),
     policy: POLICY.prefault({}),
     process: z.strictObject({ handler: HANDLER.prefault({}) }).prefault({}),
     workload: WORKLOAD,

@@ -1,2 +1,0 @@
-// SPDX-License-Identifier: MIT
-export * from '../../scenario/result.ts'

@@ -7,8 +7,8 @@
 export interface BulkMemory {
   readonly kind: 'wasm-shared' | 'wasm' | 'array'
   readonly buffer: ArrayBufferLike
-  copy(to: number, from: number, bytes: number): void
-  fill(to: number, value: number, bytes: number): void
+  readonly copy: (to: number, from: number, bytes: number) => void
+  readonly fill: (to: number, value: number, bytes: number) => void
 }
 
 interface WasmMemory {
@@ -16,8 +16,8 @@ interface WasmMemory {
 }
 
 interface WasmExports {
-  c(to: number, from: number, bytes: number): void
-  f(to: number, value: number, bytes: number): void
+  readonly c: (to: number, from: number, bytes: number) => void
+  readonly f: (to: number, value: number, bytes: number) => void
 }
 
 interface WasmApi {
@@ -30,87 +30,27 @@ interface WasmApi {
 }
 
 const WASM_PAGE_BYTES = 65536
-const LIMITS_MAX = 0x01
-const LIMITS_MAX_SHARED = 0x03
+const LIMITS_MAX = '01'
+const LIMITS_MAX_SHARED = '03'
 
-function moduleBytes(limits: number): Uint8Array {
-  // biome-ignore format: one line a section
-  return new Uint8Array([
-    0x00,
-    0x61,
-    0x73,
-    0x6d,
-    0x01,
-    0x00,
-    0x00,
-    0x00, // magic, version 1
-    0x01,
-    0x07,
-    0x01,
-    0x60,
-    0x03,
-    0x7f,
-    0x7f,
-    0x7f,
-    0x00, // type 0: (i32, i32, i32) -> ()
-    0x02,
-    0x0b,
-    0x01,
-    0x01,
-    0x6d,
-    0x01,
-    0x6d,
-    0x02,
-    limits,
-    0x00,
-    0x80,
-    0x80,
-    0x04, // import m.m: 0 to 65536 pages
-    0x03,
-    0x03,
-    0x02,
-    0x00,
-    0x00, // two functions of type 0
-    0x07,
-    0x09,
-    0x02,
-    0x01,
-    0x63,
-    0x00,
-    0x00,
-    0x01,
-    0x66,
-    0x00,
-    0x01, // export c, f
-    0x0a,
-    0x1a,
-    0x02, // two bodies
-    0x0c,
-    0x00,
-    0x20,
-    0x00,
-    0x20,
-    0x01,
-    0x20,
-    0x02,
-    0xfc,
-    0x0a,
-    0x00,
-    0x00,
-    0x0b, // memory.copy
-    0x0b,
-    0x00,
-    0x20,
-    0x00,
-    0x20,
-    0x01,
-    0x20,
-    0x02,
-    0xfc,
-    0x0b,
-    0x00,
-    0x0b, // memory.fill
-  ])
+/** The module's sections in hexadecimal, up to the memory's limits and after them. */
+const BEFORE_LIMITS =
+  '0061736d01000000' + // magic, version 1
+  '0107016003 7f7f7f 00' + // type 0: (i32, i32, i32) -> ()
+  '020b 01 016d 016d 02' // import m.m, a memory
+const AFTER_LIMITS =
+  '00 808004' + // 0 to 65536 pages
+  '0303020000' + // two functions of type 0
+  '0709020163 00000166 0001' + // exports c and f
+  '0a1a02' + // two bodies
+  '0c00 2000 2001 2002 fc0a0000 0b' + // memory.copy
+  '0b00 2000 2001 2002 fc0b00 0b' // memory.fill
+
+function moduleBytes(limits: string): Uint8Array {
+  const digits = (BEFORE_LIMITS + limits + AFTER_LIMITS).replaceAll(' ', '')
+  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
+    Number.parseInt(digits.slice(i * 2, i * 2 + 2), 16),
+  )
 }
 
 function tryWasm(api: WasmApi, bytes: number, shared: boolean): BulkMemory | undefined {
@@ -138,7 +78,8 @@ function plainArray(bytes: number): BulkMemory {
 
 /** Zeroed memory of at least `bytes`: shared WebAssembly memory where it is allowed, else unshared, else an array. */
 export function createBulkMemory(bytes: number, wasm: boolean): BulkMemory {
-  const api = (globalThis as { WebAssembly?: WasmApi }).WebAssembly
+  const scope: { WebAssembly?: WasmApi } = globalThis
+  const api = scope.WebAssembly
   if (!wasm || api === undefined) return plainArray(bytes)
   return tryWasm(api, bytes, true) ?? tryWasm(api, bytes, false) ?? plainArray(bytes)
 }

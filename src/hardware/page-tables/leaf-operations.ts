@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+import type { EntryCodec } from './entry-codec.ts'
+import type { LeafOperation } from './tree.ts'
+
+/** Hears of leaves, ascending. Must not change the table from inside a call. */
+export interface LeafSink {
+  /**
+   * A leaf of 2^shift bytes at the address (hi, lo), whose memory starts in the 4 KiB frame `frame`; `access` is what it
+   * grants, 0 when it is parked.
+   */
+  leaf(hi: number, lo: number, shift: number, frame: number, access: number): void
+}
+
+/** Turns a leaf into a call of a sink. */
+class LeafReport {
+  readonly #codec: EntryCodec
+  readonly #granulesPerHi: number
+  readonly #shiftUp: number
+  /** Shift that moves the highest address bit to the sign and back; 0 without sign extension. */
+  readonly #signShift: number
+
+  constructor(codec: EntryCodec) {
+    const { granuleShift, signExtended, virtualBits } = codec.format
+    this.#codec = codec
+    this.#granulesPerHi = 2 ** (32 - granuleShift)
+    this.#shiftUp = granuleShift
+    this.#signShift = signExtended ? 64 - virtualBits : 0
+  }
+
+  send(sink: LeafSink, word: number, level: number, granule: number): void {
+    const low = granule % this.#granulesPerHi
+    const high = (granule - low) / this.#granulesPerHi
+    const hi = (high << this.#signShift) >> this.#signShift
+    const codec = this.#codec
+    const shift = codec.levels.shift[level]!
+    sink.leaf(hi, low << this.#shiftUp, shift, codec.frameOf(word), codec.accessOf(word))
+  }
+}
+
+export class UnmapLeaf implements LeafOperation {
+  readonly freesTables = true
+  /** Granules unmapped since `start`. */
+  granules = 0
+  readonly #codec: EntryCodec
+  readonly #report: LeafReport
+  #sink: LeafSink | undefined = undefined
+
+  constructor(codec: EntryCodec) {
+    this.#codec = codec
+    this.#report = new LeafReport(codec)
+  }
+
+  start(sink: LeafSink | undefined): void {
+    this.granules = 0
+    this.#sink = sink
+  }
+
+  run(word: number, level: number, granule: number): void {
+    if (this.#sink !== undefined) this.#report.send(this.#sink, word, level, granule)
+    this.#codec.clear(word)
+    this.granules += this.#codec.levels.span[level]!
+  }
+}
+
+export class ChangeLeaf implements LeafOperation {
+  readonly freesTables = false
+  readonly #codec: EntryCodec
+  #keep = 0
+  #add = 0
+
+  constructor(codec: EntryCodec) {
+    this.#codec = codec
+  }
+
+  start(keep: number, add: number): void {
+    this.#keep = keep
+    this.#add = add
+  }
+
+  run(word: number): void {
+    this.#codec.setAccess(word, (this.#codec.accessOf(word) & this.#keep) | this.#add)
+  }
+}
+
+export class HarvestLeaf implements LeafOperation {
+  readonly freesTables = false
+  /** Leaves with the bit since `start`. */
+  found = 0
+  readonly #words: Int32Array
+  readonly #report: LeafReport
+  #bit = 0
+  #clear = false
+  #sink: LeafSink | undefined = undefined
+
+  constructor(words: Int32Array, codec: EntryCodec) {
+    this.#words = words
+    this.#report = new LeafReport(codec)
+  }
+
+  start(bit: number, clear: boolean, sink: LeafSink | undefined): void {
+    this.found = 0
+    this.#bit = bit
+    this.#clear = clear
+    this.#sink = sink
+  }
+
+  run(word: number, level: number, granule: number): void {
+    const lo = this.#words[word]!
+    if ((lo & this.#bit) === 0) return
+    this.found++
+    if (this.#clear) this.#words[word] = lo & ~this.#bit
+    if (this.#sink !== undefined) this.#report.send(this.#sink, word, level, granule)
+  }
+}
+
+export class VisitLeaf implements LeafOperation {
+  readonly freesTables = false
+  readonly #report: LeafReport
+  #sink: LeafSink | undefined = undefined
+
+  constructor(codec: EntryCodec) {
+    this.#report = new LeafReport(codec)
+  }
+
+  start(sink: LeafSink): void {
+    this.#sink = sink
+  }
+
+  run(word: number, level: number, granule: number): void {
+    this.#report.send(this.#sink!, word, level, granule)
+  }
+}

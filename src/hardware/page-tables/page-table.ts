@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../../base/assert.ts'
+import { EADDRINUSE, EINVAL, ERANGE } from '../../base/errno.ts'
+import { FRAME_LIMIT, type PhysicalMemory } from '../memory.ts'
+import type { Translation } from '../pci/messages.ts'
+import { EntryCodec } from './entry-codec.ts'
+import type { PageTableFormat } from './format.ts'
+import { ChangeLeaf, HarvestLeaf, type LeafSink, UnmapLeaf, VisitLeaf } from './leaf-operations.ts'
+import { type TableFrames, TableTree } from './tree.ts'
+
+export type { LeafSink } from './leaf-operations.ts'
+export type { TableFrames } from './tree.ts'
+
+export interface PageTableOptions {
+  readonly memory: PhysicalMemory
+  readonly format: PageTableFormat
+  readonly frames: TableFrames
+}
+
+const NO_TABLE = -1
+/** No limit on the size of leaves. */
+const SHIFT_ANY = 63
+
+/**
+ * Software's side of a page table: the tables stand in physical memory, where a `Walker` reads them. Whoever caches
+ * translations (IOTLB, ATC, page-walk cache) must drop them after `unmap`, `changeAccess`, `clear` and `destroy`, before
+ * a frame is used anew.
+ *
+ * Addresses are (hi, lo) pairs and must be aligned to 4 KiB (EINVAL), or to a granule in the granule variants; outside
+ * the format's addresses is ERANGE.
+ */
+export class PageTable {
+  readonly format: PageTableFormat
+  readonly #words: Int32Array
+  readonly #codec: EntryCodec
+  readonly #tree: TableTree
+  readonly #unmapLeaf: UnmapLeaf
+  readonly #changeLeaf: ChangeLeaf
+  readonly #harvestLeaf: HarvestLeaf
+  readonly #visitLeaf: VisitLeaf
+  readonly #encodeLo: Int32Array
+  readonly #encodeHi: Int32Array
+  readonly #occupied: number
+  readonly #granulesPerPage: number
+  readonly #granulesPerHi: number
+  readonly #hiMask: number
+  readonly #canonicalBias: number
+  readonly #canonicalShift: number
+  /** Granules of the address space. */
+  readonly #size: number
+  /** The level-0 table used last, by the addresses it covers; for 4 KiB granules only. */
+  #cachedHi = 0
+  #cachedLo: number = NO_TABLE
+  #cachedWord = 0
+  /** Level of the entry that `#leafWord` found. */
+  #foundLevel = 0
+
+  constructor({ memory, format, frames }: PageTableOptions) {
+    assert(format.granuleShift <= 12 && 2 ** format.indexBits * 8 <= 4096, `page-table format ${format.name}`)
+    this.format = format
+    this.#words = memory.words
+    this.#codec = new EntryCodec(memory.words, format)
+    this.#tree = new TableTree(memory, this.#codec, frames)
+    this.#unmapLeaf = new UnmapLeaf(this.#codec)
+    this.#changeLeaf = new ChangeLeaf(this.#codec)
+    this.#harvestLeaf = new HarvestLeaf(memory.words, this.#codec)
+    this.#visitLeaf = new VisitLeaf(this.#codec)
+    this.#encodeLo = Int32Array.from(format.permission.encodeLo, (bits) => bits | format.granuleLo)
+    this.#encodeHi = Int32Array.from(format.permission.encodeHi)
+    this.#occupied = format.presentLo | format.parkedLo
+    this.#granulesPerPage = 2 ** (12 - format.granuleShift)
+    this.#granulesPerHi = 2 ** (32 - format.granuleShift)
+    this.#canonicalBias = this.#codec.levels.canonicalBias
+    this.#canonicalShift = this.#codec.levels.canonicalShift
+    this.#hiMask = 2 ** (format.virtualBits - 32) - 1
+    this.#size = 2 ** (format.virtualBits - format.granuleShift)
+  }
+
+  /** Frame of the topmost table. */
+  get root(): number {
+    return this.#tree.root
+  }
+
+  /** Tables in use, the root included. */
+  get tables(): number {
+    return this.#tree.tables
+  }
+
+  /**
+   * Maps `pages` 4 KiB pages to consecutive frames for `access` (ACCESS_ bits, not 0). Uses the largest pages that
+   * alignment and length allow, of at most 2^shiftMax bytes. EINVAL, ERANGE, EADDRINUSE (something is mapped there),
+   * ENOMEM (no table): then nothing has changed.
+   */
+  map(
+    hi: number,
+    lo: number,
+    frame: number,
+    pages: number,
+    access: number,
+    shiftMax: number = SHIFT_ANY,
+  ): void {
+    if (pages === 1 && (lo & 0xfff) === 0 && this.#seek(hi, lo)) {
+      this.#mapOne(lo, frame, access)
+      return
+    }
+    const scale = this.#granulesPerPage
+    this.mapGranules(hi, lo, frame * scale, pages * scale, access, shiftMax)
+  }
+
+  /** `map` in granules of the format: `granule` is the physical address, `count` the length. */
+  mapGranules(
+    hi: number,
+    lo: number,
+    granule: number,
+    count: number,
+    access: number,
+    shiftMax: number = SHIFT_ANY,
+  ): void {
+    assert(access !== 0, 'mapping without any access')
+    const first = this.#first(hi, lo, count)
+    if (granule < 0 || granule + count > FRAME_LIMIT * this.#granulesPerPage) throw ERANGE
+    this.#tree.fill(first, first + count - 1, granule, access, shiftMax)
+  }
+
+  /**
+   * Unmaps what is mapped of `pages` pages; returns how many pages that were. A large page that sticks out is split
+   * first: ENOMEM, with nothing unmapped. Tables wholly inside the range are freed. `sink` hears of each leaf removed.
+   */
+  unmap(hi: number, lo: number, pages: number, sink?: LeafSink): number {
+    if (pages === 1 && sink === undefined && (lo & 0xfff) === 0 && this.#seek(hi, lo))
+      return this.#unmapOne(lo)
+    return this.unmapGranules(hi, lo, pages * this.#granulesPerPage, sink) / this.#granulesPerPage
+  }
+
+  /** `unmap` in granules; returns granules. */
+  unmapGranules(hi: number, lo: number, count: number, sink?: LeafSink): number {
+    const first = this.#split(hi, lo, count)
+    const operation = this.#unmapLeaf
+    operation.start(sink)
+    this.#cachedLo = NO_TABLE
+    this.#tree.forEachLeaf(first, first + count - 1, operation)
+    return operation.granules
+  }
+
+  /**
+   * Each page in the range then grants `(what it granted & keep) | add`; accessed and dirty bits stay. A page that
+   * grants nothing is parked: absent for walkers, still mapped for software. Large pages are split as in `unmap`. ENOMEM.
+   */
+  changeAccess(hi: number, lo: number, pages: number, keep: number, add: number): void {
+    const count = pages * this.#granulesPerPage
+    const first = this.#split(hi, lo, count)
+    this.#changeLeaf.start(keep, add)
+    this.#tree.forEachLeaf(first, first + count - 1, this.#changeLeaf)
+  }
+
+  /** Tells `sink` each leaf with the accessed bit that touches the range, and clears it if asked. Returns how many. */
+  harvestAccessed(hi: number, lo: number, pages: number, clear: boolean, sink?: LeafSink): number {
+    return this.#harvest(hi, lo, pages, this.format.accessedLo, clear, sink)
+  }
+
+  /** The same for the dirty bit. */
+  harvestDirty(hi: number, lo: number, pages: number, clear: boolean, sink?: LeafSink): number {
+    return this.#harvest(hi, lo, pages, this.format.dirtyLo, clear, sink)
+  }
+
+  /** Tells `sink` each leaf that touches the range, parked ones with access 0. */
+  visit(hi: number, lo: number, pages: number, sink: LeafSink): void {
+    const count = pages * this.#granulesPerPage
+    const first = this.#first(hi, lo, count)
+    this.#visitLeaf.start(sink)
+    this.#tree.forEachLeaf(first, first + count - 1, this.#visitLeaf)
+  }
+
+  /** What a present page translates to, in `out`; its `access` is what the page itself grants. */
+  lookup(hi: number, lo: number, out: Translation): boolean {
+    if (!this.#canonical(hi)) return false
+    const word = this.#leafWord(hi, lo)
+    if (word < 0 || !this.#codec.isPresent(word)) return false
+    const level = this.#foundLevel
+    const mask = this.#codec.levels.frameMask[level]!
+    out.frame = (this.#codec.frameOf(word) & ~mask) | (((lo >>> 12) | (hi << 20)) & mask)
+    out.shift = this.#codec.levels.shift[level]!
+    out.access = this.#codec.accessOf(word)
+    return true
+  }
+
+  /** Frame of a 4 KiB page that grants all of `access`, or -1. For formats with 4 KiB granules. */
+  frameAt(hi: number, lo: number, access: number): number {
+    if (!this.#seek(hi, lo)) return -1
+    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
+    return (this.#codec.accessOf(word) & access) === access ? this.#codec.frameOf(word) : -1
+  }
+
+  /** Sets the dirty bit of the leaf at the address. `false`: nothing is mapped there. */
+  setDirty(hi: number, lo: number): boolean {
+    if (!this.#canonical(hi)) return false
+    const word = this.#leafWord(hi, lo)
+    if (word < 0 || !this.#codec.isPresent(word)) return false
+    this.#words[word] = this.#words[word]! | this.format.dirtyLo
+    return true
+  }
+
+  /** Forgets every leaf and frees every table but the root. */
+  clear(): void {
+    this.#cachedLo = NO_TABLE
+    this.#tree.clear()
+  }
+
+  /** The same and frees the root. */
+  destroy(): void {
+    this.#cachedLo = NO_TABLE
+    this.#tree.destroy()
+  }
+
+  #mapOne(lo: number, frame: number, access: number): void {
+    assert(access !== 0, 'mapping without any access')
+    const words = this.#words
+    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
+    if ((words[word]! & this.#occupied) !== 0) throw EADDRINUSE
+    if (frame < 0 || frame >= FRAME_LIMIT) throw ERANGE
+    words[word + 1] = (frame >>> 20) | this.#encodeHi[access]!
+    words[word] = (frame << 12) | this.#encodeLo[access]!
+  }
+
+  #unmapOne(lo: number): number {
+    const words = this.#words
+    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
+    if ((words[word]! & this.#occupied) === 0) return 0
+    words[word] = 0
+    words[word + 1] = 0
+    return 1
+  }
+
+  /** Makes the level-0 table of the address the cached one; `false` when there is none, or granules are not 4 KiB. */
+  #seek(hi: number, lo: number): boolean {
+    return (hi === this.#cachedHi && lo >>> 21 === this.#cachedLo) || this.#seekTable(hi, lo)
+  }
+
+  #seekTable(hi: number, lo: number): boolean {
+    if (this.#granulesPerPage !== 1 || !this.#canonical(hi)) return false
+    const word = this.#leafWord(hi, lo)
+    if (word < 0 || this.#foundLevel !== 0) return false
+    this.#cachedHi = hi
+    this.#cachedLo = lo >>> 21
+    this.#cachedWord = word - ((lo >>> 11) & 0x3fe)
+    return true
+  }
+
+  /** Word of the entry where the tables end for the address, or -1 when it is empty above level 0. */
+  #leafWord(hi: number, lo: number): number {
+    const codec = this.#codec
+    let base = this.#tree.root << 10
+    let level = codec.levels.top
+    for (;;) {
+      const word = base + (codec.levels.index(hi, lo, level) << 1)
+      if (!codec.isTable(word, level)) {
+        this.#foundLevel = level
+        return level === 0 || !codec.isEmpty(word) ? word : -1
+      }
+      base = codec.frameOf(word) << 10
+      level--
+    }
+  }
+
+  #canonical(hi: number): boolean {
+    return ((hi + this.#canonicalBias) | 0) >>> this.#canonicalShift === 0
+  }
+
+  /** Number of the address's granule from the start of the address space, once the whole range has been checked. */
+  #first(hi: number, lo: number, count: number): number {
+    if (!Number.isInteger(count) || count < 1 || (lo & (2 ** this.format.granuleShift - 1)) !== 0)
+      throw EINVAL
+    if (!this.#canonical(hi)) throw ERANGE
+    const first = (hi & this.#hiMask) * this.#granulesPerHi + (lo >>> this.format.granuleShift)
+    const end = this.format.signExtended && hi >= 0 ? this.#size / 2 : this.#size
+    if (first + count > end) throw ERANGE
+    return first
+  }
+
+  /** The same, and no leaf sticks out of the range any more. */
+  #split(hi: number, lo: number, count: number): number {
+    const first = this.#first(hi, lo, count)
+    this.#tree.splitAt(first)
+    if (first + count < this.#size) this.#tree.splitAt(first + count)
+    return first
+  }
+
+  #harvest(
+    hi: number,
+    lo: number,
+    pages: number,
+    bit: number,
+    clear: boolean,
+    sink: LeafSink | undefined,
+  ): number {
+    const count = pages * this.#granulesPerPage
+    const first = this.#first(hi, lo, count)
+    this.#harvestLeaf.start(bit, clear, sink)
+    this.#tree.forEachLeaf(first, first + count - 1, this.#harvestLeaf)
+    return this.#harvestLeaf.found
+  }
+}

@@ -78,8 +78,7 @@ function plainArray(bytes: number): BulkMemory {
 
 /** Zeroed memory of at least `bytes`: shared WebAssembly memory where it is allowed, else unshared, else an array. */
 export function createBulkMemory(bytes: number, wasm: boolean): BulkMemory {
-  const scope: { WebAssembly?: WasmApi } = globalThis
-  const api = scope.WebAssembly
+  const api = Reflect.get(globalThis, 'WebAssembly') as WasmApi | undefined
   if (!wasm || api === undefined) return plainArray(bytes)
   return tryWasm(api, bytes, true) ?? tryWasm(api, bytes, false) ?? plainArray(bytes)
 }

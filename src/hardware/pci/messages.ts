@@ -33,6 +33,8 @@ export class Translation {
   shift = 12
   /** Granted ACCESS_ bits. */
   access = 0
+  /** Where the region's part of `frame` starts, in bytes: not 0 only with a shift below 12. */
+  frameOffset = 0
 }
 
 /** A Page Request Message, or a Stop Marker (`last`, access 0, with PASID). One object may be reused by its sender. */

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+import type { PhysicalMemory } from '../../memory.ts'
+import { RECORDS_PER_FRAME, RECORD_SHIFT } from './layout.ts'
+
+/** A ring of 32-byte records in memory. Who advances head and who tail differs by queue. */
+export class Ring {
+  base = 0
+  entries = 0
+  head = 0
+  tail = 0
+  enabled = false
+  readonly #memory: PhysicalMemory
+  readonly #entriesMax: number
+
+  constructor(memory: PhysicalMemory, entriesMax: number) {
+    this.#memory = memory
+    this.#entriesMax = entriesMax
+  }
+
+  get empty(): boolean {
+    return this.head === this.tail
+  }
+
+  get full(): boolean {
+    return this.after(this.tail) === this.head
+  }
+
+  after(index: number): number {
+    const next = index + 1
+    return next === this.entries ? 0 : next
+  }
+
+  frameOf(index: number): number {
+    return this.base + (index >> 7)
+  }
+
+  /** Byte offset in the frame. */
+  offsetOf(index: number): number {
+    return (index & (RECORDS_PER_FRAME - 1)) << RECORD_SHIFT
+  }
+
+  /** Enabling fails (the ring stays off) when its memory does not exist or its size is out of range. */
+  enable(on: boolean): void {
+    if (on === this.enabled) return
+    this.head = this.tail = 0
+    this.enabled = on && this.#usable()
+  }
+
+  /** An index that software wrote; beyond the ring it wraps as the hardware's counter would. */
+  wrap(index: number): number {
+    return this.entries === 0 ? 0 : (index >>> 0) % this.entries
+  }
+
+  #usable(): boolean {
+    if (this.entries < 2 || this.entries > this.#entriesMax) return false
+    for (let frame = this.base; frame <= this.frameOf(this.entries - 1); frame++) {
+      if (!this.#memory.exists(frame)) return false
+    }
+    return true
+  }
+}

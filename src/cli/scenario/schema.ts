@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { checkReferences } from './references.ts'
 import { MISBEHAVIOURS, type Scenario, type SourceSpec } from '../../scenario/document.ts'
-import { LATENCY_DEFAULTS } from './latencies.ts'
+import { LATENCY_DEFAULTS } from '../../scenario/latencies.ts'
 import { DURATION, parseQuantity, quantityPattern, SIZE, type UnitTable } from './quantity.ts'
 
 function quantity(table: UnitTable, what: string, minimum = 0): z.ZodType<number> {

@@ -82,12 +82,12 @@ export interface IommuDriver {
   deviceGroup(device: IommuDevice): object | undefined
   /** The domain that a new group starts in. */
   defaultDomain(device: IommuDevice): Domain
-  domainAllocPaging?(device: IommuDevice | undefined, options: PagingOptions): Domain
-  domainAllocSva?(device: IommuDevice, mm: Mm, handler: FaultHandler): Domain
-  domainAllocNested?(device: IommuDevice, parent: Domain, options: NestedOptions): Domain
+  domainAllocPaging?: ((device: IommuDevice | undefined, options: PagingOptions) => Domain) | undefined
+  domainAllocSva?: ((device: IommuDevice, mm: Mm, handler: FaultHandler) => Domain) | undefined
+  domainAllocNested?: ((device: IommuDevice, parent: Domain, options: NestedOptions) => Domain) | undefined
   attachDevice(domain: Domain, device: IommuDevice, old: Domain | undefined): void
   setDevicePasid(domain: Domain, device: IommuDevice, pasid: number, old: Domain | undefined): void
   /** Answers a page request group: `request` is its last one, as it was reported. Never throws. */
-  pageResponse?(device: IommuDevice, request: Fault, code: ResponseCode): void
+  pageResponse?: ((device: IommuDevice, request: Fault, code: ResponseCode) => void) | undefined
   capable(device: IommuDevice, capability: number): boolean
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './assert.ts'
+import { assert, broken } from './assert.ts'
 import { ENOSPC } from './errno.ts'
 import { OBJECT_ID_MAX } from './limits.ts'
 
@@ -45,8 +45,8 @@ export class IdTable<T> {
 
   /** Makes the value of a reserved id visible. */
   publish(id: number, value: T): void {
-    assert(this.isTaken(id) && this.get(id) === undefined, `id ${id} is not reserved`)
-    assert(value !== undefined, `value of id ${id}`)
+    if (!this.isTaken(id) || this.get(id) !== undefined) broken(`id ${id} is not reserved`)
+    if (value === undefined) broken(`id ${id} needs a value`)
     while (this.#values.length < id - this.#first) this.#values.push(undefined)
     this.#values[id - this.#first] = value
     this.size++
@@ -54,7 +54,7 @@ export class IdTable<T> {
 
   /** Replaces a published value. */
   replace(id: number, value: T): void {
-    assert(value !== undefined && this.get(id) !== undefined, `id ${id} is not published`)
+    if (value === undefined || this.get(id) === undefined) broken(`id ${id} is not published`)
     this.#values[id - this.#first] = value
   }
 
@@ -88,7 +88,7 @@ export class IdTable<T> {
 
   /** Removes the value and keeps the id taken for ever. */
   bury(id: number): void {
-    assert(this.isTaken(id), `id ${id} is not taken`)
+    if (!this.isTaken(id)) broken(`id ${id} is not taken`)
     if (this.get(id) === undefined) return
     this.#values[id - this.#first] = undefined
     this.size--

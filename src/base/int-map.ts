@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './assert.ts'
+import { broken } from './assert.ts'
 
 const FIRST_CAPACITY = 64
 
@@ -32,7 +32,7 @@ export class IntMap {
 
   /** `value` must be above 0. */
   set(key: number, value: number): void {
-    assert(value > 0, `value ${value} of key ${key}`)
+    if (!(value > 0)) broken(`value ${value} of key ${key}`)
     const place = this.#placeOf(key)
     if (this.#values[place] === 0) this.size++
     this.#keys[place] = key

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './assert.ts'
+import { broken } from './assert.ts'
 
 /** A member of at most one `List` at a time; classes that live on lists carry these three fields. */
 export interface ListNode<T extends ListNode<T>> {
@@ -36,7 +36,8 @@ export class List<T extends ListNode<T>> {
   }
 
   remove(node: T): void {
-    assert(node.list === (this as unknown), `node is on ${node.list?.name ?? 'no list'}, not on ${this.name}`)
+    if (node.list !== (this as unknown))
+      broken(`node is on ${node.list?.name ?? 'no list'}, not on ${this.name}`)
     if (node.previous === undefined) this.first = node.next
     else node.previous.next = node.next
     if (node.next === undefined) this.last = node.previous
@@ -53,7 +54,7 @@ export class List<T extends ListNode<T>> {
   }
 
   #claim(node: T): void {
-    assert(node.list === undefined, `node for ${this.name} is still on ${node.list?.name}`)
+    if (node.list !== undefined) broken(`node for ${this.name} is still on ${node.list.name}`)
     node.list = this
     this.length++
   }

@@ -194,7 +194,7 @@ describe('RangeMap', () => {
   it('asserts on a range that ends before it starts and on a slot that is gone', () => {
     const map = new RangeMap<number>()
     expect(() => insert(map, 2n, 1n, 0)).toThrow('range ends before it starts')
-    expect(() => map.valueAt(0)).toThrow('slot 0 of 0 ranges')
+    expect(() => map.valueAt(0)).toThrow('slot 0 of 0 ranges is gone')
   })
 
   it('is empty after clear and takes ranges again', () => {

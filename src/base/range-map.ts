@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './assert.ts'
+import { assert, broken } from './assert.ts'
+import { CHUNK, CHUNK_SHIFT, PLACE_MASK, RangeChunks } from './range-chunks.ts'
 import { compareU64, hex64, pageHi, pageLo, pageOf } from './u64.ts'
 
-/** Ranges a chunk holds at most. */
-const CHUNK = 64
-
-/** A chunk with fewer ranges is joined with its neighbour when both fit into `JOINED_MAX`. */
+/** A chunk with fewer ranges is joined with the next one when both together have no more than `JOINED_MAX`. */
 const CHUNK_SPARSE = 16
 const JOINED_MAX = 48
-
-/** Slots of one chunk; a slot is chunk number × CHUNK + place. */
-const CHUNK_SHIFT = 6
-const PLACE_MASK = CHUNK - 1
 
 /** A closed range of bytes; results of `RangeMap.nextHole`. */
 export class ByteRange {
@@ -19,63 +13,6 @@ export class ByteRange {
   startLo = 0
   lastHi = 0
   lastLo = 0
-}
-
-/** Up to 64 ranges in ascending order. A byte address is a page number and an offset in the page. */
-class Chunk<T> {
-  count = 0
-  readonly startPages: Float64Array = new Float64Array(CHUNK)
-  readonly lastPages: Float64Array = new Float64Array(CHUNK)
-  /** Start offset in bits 11:0, last offset in bits 27:16. */
-  readonly offsets: Int32Array = new Int32Array(CHUNK)
-  readonly values: (T | undefined)[] = Array.from({ length: CHUNK }, () => undefined)
-
-  /** Moves `count` entries at `from` to `to` of another chunk, or of this one. */
-  copyTo(other: Chunk<T>, to: number, from: number, count: number): void {
-    other.startPages.set(this.startPages.subarray(from, from + count), to)
-    other.lastPages.set(this.lastPages.subarray(from, from + count), to)
-    other.offsets.set(this.offsets.subarray(from, from + count), to)
-    for (let i = 0; i < count; i++) other.values[to + i] = this.values[from + i]
-  }
-
-  /** Makes room at the place. */
-  open(place: number): void {
-    for (let i = this.count; i > place; i--) this.#move(i - 1, i)
-    this.count++
-  }
-
-  /** Removes the entry at the place. */
-  close(place: number): void {
-    this.count--
-    for (let i = place; i < this.count; i++) this.#move(i + 1, i)
-    this.values[this.count] = undefined
-  }
-
-  /** Forgets the entries from the place on. */
-  truncate(place: number): void {
-    this.values.fill(undefined, place, this.count)
-    this.count = place
-  }
-
-  /** Number of ranges that start at or below the address. */
-  countUpTo(page: number, offset: number): number {
-    let low = 0
-    let high = this.count
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const start = this.startPages[middle]!
-      if (start < page || (start === page && (this.offsets[middle]! & 4095) <= offset)) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  #move(from: number, to: number): void {
-    this.startPages[to] = this.startPages[from]!
-    this.lastPages[to] = this.lastPages[from]!
-    this.offsets[to] = this.offsets[from]!
-    this.values[to] = this.values[from]
-  }
 }
 
 /**
@@ -88,127 +25,132 @@ class Chunk<T> {
 export class RangeMap<T> {
   /** Number of ranges. */
   size: number
-  readonly #chunks: Chunk<T>[]
-  /** Page of each chunk's first range; as long as the capacity, not as the number of chunks. */
-  #firstPages: Float64Array
-  readonly #spare: Chunk<T>[]
+  readonly #chunks: RangeChunks
+  /** Chunks in ascending order, and the page of the first range of each. */
+  #directory: Int32Array
+  #directoryPages: Float64Array
+  #directoryLength: number
+  readonly #values: (T | undefined)[]
+  readonly #freeValueIds: number[]
 
   constructor() {
     this.size = 0
-    this.#chunks = []
-    this.#firstPages = new Float64Array(16)
-    this.#spare = []
+    this.#chunks = new RangeChunks()
+    this.#directory = new Int32Array(16)
+    this.#directoryPages = new Float64Array(16)
+    this.#directoryLength = 0
+    this.#values = []
+    this.#freeValueIds = []
   }
 
   /** Adds `start … last`; `false`, and nothing happens, when it overlaps a range. */
   insert(startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): boolean {
     assert(compareU64(startHi, startLo, lastHi, lastLo) <= 0, 'range ends before it starts')
-    const startPage = pageOf(startHi, startLo)
-    const lastPage = pageOf(lastHi, lastLo)
-    const before = this.#floor(startPage, startLo & 4095)
-    if (before >= 0 && !this.#endsBefore(before, startPage, startLo & 4095)) return false
+    const index = this.#indexOf(startHi, startLo)
+    const before = index < 0 ? -1 : this.#chunks.floorIn(this.#directory[index]!, startHi, startLo)
+    if (before >= 0 && !this.#chunks.endsBelow(before, startHi, startLo)) return false
     const after = before < 0 ? this.first() : this.next(before)
-    if (after >= 0 && !this.#startsAfter(after, lastPage, lastLo & 4095)) return false
-    const slot = this.#makeRoom(before)
-    const chunk = this.#chunks[slot >> CHUNK_SHIFT]!
-    const place = slot & PLACE_MASK
-    chunk.startPages[place] = startPage
-    chunk.lastPages[place] = lastPage
-    chunk.offsets[place] = (startLo & 4095) | ((lastLo & 4095) << 16)
-    chunk.values[place] = value
-    if (place === 0) this.#firstPages[slot >> CHUNK_SHIFT] = startPage
+    if (after >= 0 && !this.#chunks.startsAbove(after, lastHi, lastLo)) return false
+    const slot = this.#makeRoom(Math.max(index, 0), before < 0 ? 0 : (before & PLACE_MASK) + 1)
+    this.#chunks.write(slot, startHi, startLo, lastHi, lastLo, this.#addValue(value))
+    if ((slot & PLACE_MASK) === 0)
+      this.#directoryPages[before < 0 ? 0 : this.#directoryLength - 1] = pageOf(startHi, startLo)
     this.size++
     return true
   }
 
   /** The range that holds the byte; -1 when none does. */
   find(hi: number, lo: number): number {
-    const page = pageOf(hi, lo)
-    const slot = this.#floor(page, lo & 4095)
-    return slot < 0 || this.#endsBefore(slot, page, lo & 4095) ? -1 : slot
+    const slot = this.#floor(hi, lo)
+    return slot < 0 || this.#chunks.endsBelow(slot, hi, lo) ? -1 : slot
   }
 
   /** The lowest range that shares a byte with `start … last`; -1 when none does. */
   firstOverlap(startHi: number, startLo: number, lastHi: number, lastLo: number): number {
     const slot = this.firstEndingAt(startHi, startLo)
-    return slot < 0 || this.#startsAfter(slot, pageOf(lastHi, lastLo), lastLo & 4095) ? -1 : slot
+    return slot < 0 || this.#chunks.startsAbove(slot, lastHi, lastLo) ? -1 : slot
   }
 
   /** The lowest range whose last byte is at or above the address; -1 when there is none. */
   firstEndingAt(hi: number, lo: number): number {
-    const page = pageOf(hi, lo)
-    const slot = this.#floor(page, lo & 4095)
+    const slot = this.#floor(hi, lo)
     if (slot < 0) return this.first()
-    return this.#endsBefore(slot, page, lo & 4095) ? this.next(slot) : slot
+    return this.#chunks.endsBelow(slot, hi, lo) ? this.next(slot) : slot
   }
 
   /** Removes the range of the slot and returns the slot of the one that followed, -1 after the last. */
   remove(slot: number): number {
-    const index = slot >> CHUNK_SHIFT
-    const place = slot & PLACE_MASK
-    const chunk = this.#chunkAt(slot)
-    chunk.close(place)
+    this.#assertSlot(slot)
+    const chunk = slot >> CHUNK_SHIFT
+    this.#dropValue(this.#chunks.valueIds[slot]!)
+    const { counts } = this.#chunks
+    const index = (slot & PLACE_MASK) === 0 || counts[chunk]! <= CHUNK_SPARSE ? this.#indexAt(slot) : -1
+    this.#chunks.close(slot)
     this.size--
-    if (chunk.count === 0) {
+    const following = this.#chunks.next[chunk]!
+    if (counts[chunk] === 0) {
       this.#dropChunk(index)
-      return index < this.#chunks.length ? index << CHUNK_SHIFT : -1
+      return following < 0 ? -1 : following << CHUNK_SHIFT
     }
-    if (place === 0) this.#firstPages[index] = chunk.startPages[0]!
-    if (chunk.count < CHUNK_SPARSE) this.#joinWithNext(index)
-    if (place < chunk.count) return slot
-    return index + 1 < this.#chunks.length ? (index + 1) << CHUNK_SHIFT : -1
+    if ((slot & PLACE_MASK) === 0) this.#directoryPages[index] = this.#chunks.startPages[slot]!
+    if (counts[chunk]! < CHUNK_SPARSE) this.#joinWithNext(index)
+    if ((slot & PLACE_MASK) < counts[chunk]!) return slot
+    return following < 0 ? -1 : following << CHUNK_SHIFT
   }
 
   clear(): void {
-    this.#chunks.length = 0
+    while (this.#directoryLength > 0) this.#dropChunk(this.#directoryLength - 1)
+    this.#values.length = 0
+    this.#freeValueIds.length = 0
     this.size = 0
   }
 
   /** Slot of the lowest range; -1 while empty. */
   first(): number {
-    return this.size === 0 ? -1 : 0
+    return this.size === 0 ? -1 : this.#directory[0]! << CHUNK_SHIFT
   }
 
   /** Slot of the highest range; -1 while empty. */
   last(): number {
-    const index = this.#chunks.length - 1
-    return index < 0 ? -1 : (index << CHUNK_SHIFT) + this.#chunks[index]!.count - 1
+    return this.size === 0 ? -1 : this.#lastIn(this.#directory[this.#directoryLength - 1]!)
   }
 
   /** Slot of the range above; -1 after the highest. */
   next(slot: number): number {
-    const index = slot >> CHUNK_SHIFT
-    if ((slot & PLACE_MASK) + 1 < this.#chunkAt(slot).count) return slot + 1
-    return index + 1 < this.#chunks.length ? (index + 1) << CHUNK_SHIFT : -1
+    this.#assertSlot(slot)
+    const chunk = slot >> CHUNK_SHIFT
+    if ((slot & PLACE_MASK) + 1 < this.#chunks.counts[chunk]!) return slot + 1
+    const following = this.#chunks.next[chunk]!
+    return following < 0 ? -1 : following << CHUNK_SHIFT
   }
 
   /** Slot of the range below; -1 before the lowest. */
   previous(slot: number): number {
+    this.#assertSlot(slot)
     if ((slot & PLACE_MASK) > 0) return slot - 1
-    const index = (slot >> CHUNK_SHIFT) - 1
-    return index < 0 ? -1 : (index << CHUNK_SHIFT) + this.#chunks[index]!.count - 1
+    const chunk = this.#chunks.previous[slot >> CHUNK_SHIFT]!
+    return chunk < 0 ? -1 : this.#lastIn(chunk)
   }
 
   valueAt(slot: number): T {
-    return this.#chunkAt(slot).values[slot & PLACE_MASK]!
+    this.#assertSlot(slot)
+    return this.#values[this.#chunks.valueIds[slot]!]!
   }
 
   startHiAt(slot: number): number {
-    return pageHi(this.#chunkAt(slot).startPages[slot & PLACE_MASK]!)
+    return pageHi(this.#chunks.startPages[slot]!)
   }
 
   startLoAt(slot: number): number {
-    const chunk = this.#chunkAt(slot)
-    return pageLo(chunk.startPages[slot & PLACE_MASK]!) | (chunk.offsets[slot & PLACE_MASK]! & 4095)
+    return pageLo(this.#chunks.startPages[slot]!) | (this.#chunks.offsets[slot]! & 4095)
   }
 
   lastHiAt(slot: number): number {
-    return pageHi(this.#chunkAt(slot).lastPages[slot & PLACE_MASK]!)
+    return pageHi(this.#chunks.lastPages[slot]!)
   }
 
   lastLoAt(slot: number): number {
-    const chunk = this.#chunkAt(slot)
-    return pageLo(chunk.lastPages[slot & PLACE_MASK]!) | (chunk.offsets[slot & PLACE_MASK]! >>> 16)
+    return pageLo(this.#chunks.lastPages[slot]!) | (this.#chunks.offsets[slot]! >>> 16)
   }
 
   /**
@@ -219,10 +161,7 @@ export class RangeMap<T> {
     out.startHi = hi
     out.startLo = lo
     let slot = this.firstEndingAt(hi, lo)
-    while (
-      slot >= 0 &&
-      compareU64(this.startHiAt(slot), this.startLoAt(slot), out.startHi, out.startLo) <= 0
-    ) {
+    while (slot >= 0 && !this.#chunks.startsAbove(slot, out.startHi, out.startLo)) {
       const lastHi = this.lastHiAt(slot)
       const lastLo = this.lastLoAt(slot)
       if ((lastHi & lastLo) === -1) return false
@@ -247,93 +186,114 @@ export class RangeMap<T> {
     out.lastHi = startLo === 0 ? (this.startHiAt(slot) - 1) | 0 : this.startHiAt(slot)
   }
 
-  #chunkAt(slot: number): Chunk<T> {
-    const chunk = this.#chunks[slot >> CHUNK_SHIFT]
-    assert(chunk !== undefined && (slot & PLACE_MASK) < chunk.count, `slot ${slot} of ${this.size} ranges`)
-    return chunk
+  #assertSlot(slot: number): void {
+    const count = this.#chunks.counts[slot >> CHUNK_SHIFT]
+    if (count === undefined || (slot & PLACE_MASK) >= count)
+      broken(`slot ${slot} of ${this.size} ranges is gone`)
+  }
+
+  #lastIn(chunk: number): number {
+    return (chunk << CHUNK_SHIFT) + this.#chunks.counts[chunk]! - 1
+  }
+
+  #addValue(value: T): number {
+    const id = this.#freeValueIds.pop()
+    if (id === undefined) return this.#values.push(value) - 1
+    this.#values[id] = value
+    return id
+  }
+
+  #dropValue(id: number): void {
+    this.#values[id] = undefined
+    this.#freeValueIds.push(id)
   }
 
   /** The highest range that starts at or below the address; -1 when none does. */
-  #floor(page: number, offset: number): number {
+  #floor(hi: number, lo: number): number {
+    const index = this.#indexOf(hi, lo)
+    return index < 0 ? -1 : this.#chunks.floorIn(this.#directory[index]!, hi, lo)
+  }
+
+  /** Place in the directory of the chunk that holds `#floor`; -1 when the address is below everything. */
+  #indexOf(hi: number, lo: number): number {
+    const page = pageOf(hi, lo)
+    const pages = this.#directoryPages
     let low = 0
-    let high = this.#chunks.length
+    let high = this.#directoryLength
     while (low < high) {
       const middle = (low + high) >>> 1
-      const first = this.#firstPages[middle]!
-      if (first < page || (first === page && (this.#chunks[middle]!.offsets[0]! & 4095) <= offset))
-        low = middle + 1
+      const first = pages[middle]!
+      if (first < page || (first === page && this.#firstOffset(middle) <= (lo & 4095))) low = middle + 1
       else high = middle
     }
-    if (low === 0) return -1
-    return ((low - 1) << CHUNK_SHIFT) + this.#chunks[low - 1]!.countUpTo(page, offset) - 1
+    return low - 1
   }
 
-  #endsBefore(slot: number, page: number, offset: number): boolean {
-    const chunk = this.#chunks[slot >> CHUNK_SHIFT]!
-    const last = chunk.lastPages[slot & PLACE_MASK]!
-    return last < page || (last === page && chunk.offsets[slot & PLACE_MASK]! >>> 16 < offset)
+  #firstOffset(index: number): number {
+    return this.#chunks.offsets[this.#directory[index]! << CHUNK_SHIFT]! & 4095
   }
 
-  #startsAfter(slot: number, page: number, offset: number): boolean {
-    const chunk = this.#chunks[slot >> CHUNK_SHIFT]!
-    const start = chunk.startPages[slot & PLACE_MASK]!
-    return start > page || (start === page && (chunk.offsets[slot & PLACE_MASK]! & 4095) > offset)
+  /** Place in the directory of the slot's chunk. */
+  #indexAt(slot: number): number {
+    return this.#indexOf(this.startHiAt(slot), this.startLoAt(slot))
   }
 
-  /** Opens a place after the slot (-1: before all) and returns it. */
-  #makeRoom(before: number): number {
-    if (this.#chunks.length === 0) this.#addChunk(0)
-    const index = before < 0 ? 0 : before >> CHUNK_SHIFT
-    const place = before < 0 ? 0 : (before & PLACE_MASK) + 1
-    const chunk = this.#chunks[index]!
-    if (chunk.count < CHUNK) {
-      chunk.open(place)
-      return (index << CHUNK_SHIFT) + place
-    }
-    return this.#split(index, place)
+  /** Opens a place in the chunk at the directory's index and returns its slot. */
+  #makeRoom(index: number, place: number): number {
+    if (this.#directoryLength === 0) this.#addChunk(0)
+    const chunk = this.#directory[index]!
+    if (this.#chunks.counts[chunk] === CHUNK) return this.#split(index, place)
+    const slot = (chunk << CHUNK_SHIFT) + place
+    this.#chunks.open(slot)
+    return slot
   }
 
   /** As `#makeRoom` in a full chunk. Growth at the upper end leaves full chunks behind. */
   #split(index: number, place: number): number {
-    const chunk = this.#chunks[index]!
-    const kept = place === CHUNK && index + 1 === this.#chunks.length ? CHUNK : CHUNK >> 1
+    const lower = this.#directory[index]!
+    const atEnd = place === CHUNK && index + 1 === this.#directoryLength
+    const kept = atEnd ? CHUNK : CHUNK >> 1
     const upper = this.#addChunk(index + 1)
-    chunk.copyTo(upper, 0, kept, CHUNK - kept)
-    upper.count = CHUNK - kept
-    chunk.truncate(kept)
-    this.#firstPages[index + 1] = upper.startPages[0]!
-    const inUpper = place > kept || kept === CHUNK
-    const target = inUpper ? upper : chunk
-    target.open(inUpper ? place - kept : place)
-    return inUpper ? ((index + 1) << CHUNK_SHIFT) + place - kept : (index << CHUNK_SHIFT) + place
+    this.#chunks.moveTail(lower, kept, upper)
+    const slot =
+      place > kept || atEnd ? (upper << CHUNK_SHIFT) + place - kept : (lower << CHUNK_SHIFT) + place
+    this.#directoryPages[index + 1] = this.#chunks.startPages[upper << CHUNK_SHIFT]!
+    this.#chunks.open(slot)
+    return slot
   }
 
-  #addChunk(index: number): Chunk<T> {
-    const count = this.#chunks.length
-    if (count === this.#firstPages.length) {
-      const grown = new Float64Array(count * 2)
-      grown.set(this.#firstPages)
-      this.#firstPages = grown
-    }
-    const chunk = this.#spare.pop() ?? new Chunk<T>()
-    this.#firstPages.copyWithin(index + 1, index, count)
-    this.#chunks.splice(index, 0, chunk)
+  #addChunk(index: number): number {
+    const length = this.#directoryLength++
+    if (length === this.#directory.length) this.#growDirectory()
+    this.#directory.copyWithin(index + 1, index, length)
+    this.#directoryPages.copyWithin(index + 1, index, length)
+    const chunk = this.#chunks.take(index === 0 ? -1 : this.#directory[index - 1]!)
+    this.#directory[index] = chunk
     return chunk
   }
 
+  #growDirectory(): void {
+    const directory = new Int32Array(this.#directory.length * 2)
+    directory.set(this.#directory)
+    this.#directory = directory
+    const pages = new Float64Array(directory.length)
+    pages.set(this.#directoryPages)
+    this.#directoryPages = pages
+  }
+
   #dropChunk(index: number): void {
-    const [chunk] = this.#chunks.splice(index, 1)
-    this.#firstPages.copyWithin(index, index + 1, this.#chunks.length + 1)
-    chunk!.truncate(0)
-    if (this.#spare.length < 4) this.#spare.push(chunk!)
+    this.#chunks.give(this.#directory[index]!)
+    this.#directory.copyWithin(index, index + 1, this.#directoryLength)
+    this.#directoryPages.copyWithin(index, index + 1, this.#directoryLength)
+    this.#directoryLength--
   }
 
   #joinWithNext(index: number): void {
-    const chunk = this.#chunks[index]!
-    const other = this.#chunks[index + 1]
-    if (other === undefined || chunk.count + other.count > JOINED_MAX) return
-    other.copyTo(chunk, chunk.count, 0, other.count)
-    chunk.count += other.count
+    if (index + 1 >= this.#directoryLength) return
+    const chunk = this.#directory[index]!
+    const other = this.#directory[index + 1]!
+    if (this.#chunks.counts[chunk]! + this.#chunks.counts[other]! > JOINED_MAX) return
+    this.#chunks.moveTail(other, 0, chunk)
     this.#dropChunk(index + 1)
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../base/assert.ts'
+import { assert, broken } from '../base/assert.ts'
 import { Heap, type HeapNode } from '../base/heap.ts'
 import { TIME_NANOS_MAX } from '../base/limits.ts'
 import { List, type ListNode } from '../base/list.ts'
@@ -111,10 +111,8 @@ export class Clock {
   /** See `Alarm.arm`. */
   schedule(alarm: Alarm, delayNanos: number): void {
     const at = this.now + delayNanos
-    assert(
-      delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos,
-      `delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`,
-    )
+    if (!(delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos))
+      broken(`delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`)
     this.unschedule(alarm)
     if (delayNanos === 0) this.due.pushLast(alarm)
     else this.#later.push(alarm, at)

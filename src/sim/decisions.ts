@@ -115,7 +115,7 @@ class RecordingDecisions implements Decisions {
 
   #write(kind: Kind, topic: string, range: number, answer: number): number {
     const { topics, entries } = this.log
-    assert(entries.length < 3 * DECISIONS_LOGGED_MAX, `more than ${DECISIONS_LOGGED_MAX} decisions to record`)
+    assert(entries.length < 3 * DECISIONS_LOGGED_MAX, 'more decisions to record than DECISIONS_LOGGED_MAX')
     let number = this.#numbers[kind].get(topic)
     if (number === undefined) {
       number = topics.push(fullTopic(kind, topic)) - 1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../base/assert.ts'
+import { assert, broken } from '../base/assert.ts'
 
 /** Small seeded generator (sfc32): 32-bit integer arithmetic only, so every engine draws the same numbers. */
 export class Rng {
@@ -33,7 +33,7 @@ export class Rng {
 
   /** Every value of 0 … count-1 with the same probability; `count` 1 … 2^32. */
   below(count: number): number {
-    assert(Number.isInteger(count) && count >= 1 && count <= 4294967296, `range of ${count} values`)
+    if (!(Number.isInteger(count) && count >= 1 && count <= 4294967296)) broken(`range of ${count} values`)
     const unfair = 4294967296 - (4294967296 % count)
     let drawn = this.next() >>> 0
     while (drawn >= unfair) drawn = this.next() >>> 0

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../base/assert.ts'
+import { broken } from '../base/assert.ts'
 import { List, type ListNode } from '../base/list.ts'
 import type { Alarm, Clock } from './clock.ts'
 import type { Decisions } from './decisions.ts'
@@ -59,7 +59,7 @@ export class WorkQueue {
   /** `queue_work`: `false` when the item is queued already. */
   queue(work: Work): boolean {
     if (work.queued) {
-      assert(work.queue === this, `work for ${this.name} is still on ${work.queue?.name}`)
+      if (work.queue !== this) broken(`work for ${this.name} is still on ${work.queue?.name}`)
       return false
     }
     work.queue = this
@@ -72,7 +72,7 @@ export class WorkQueue {
 
   /** `flush_workqueue`: runs what was queued before the call, oldest first; what that queues stays queued. */
   flush(): void {
-    assert(this.#running === 0, `work of ${this.name} flushes its own queue`)
+    if (this.#running > 0) broken(`work of ${this.name} flushes its own queue`)
     const until = this.#sequence
     for (;;) {
       const work = this.#items.first

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../base/assert.ts'
+import { assert, broken } from '../base/assert.ts'
 import { IntMap } from '../base/int-map.ts'
 import { TRACE_CHUNK_EVENTS, TRACE_NAMES_MAX } from '../base/limits.ts'
 import type { Clock } from '../sim/clock.ts'
@@ -100,7 +100,7 @@ export class Recorder {
 
   /** Reads the event at the index, 0 the oldest kept, into `out`. */
   read(index: number, out: RecordedEvent): void {
-    assert(index >= 0 && index < this.length, `event ${index} of ${this.length}`)
+    if (!(index >= 0 && index < this.length)) broken(`event ${index} of ${this.length}`)
     const chunk = this.#chunks[Math.floor(index / TRACE_CHUNK_EVENTS)]!
     const row = index % TRACE_CHUNK_EVENTS
     out.nanos = chunk.times[row]!
@@ -158,7 +158,7 @@ export class Recorder {
   intern(name: string): number {
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    assert(this.#names.length < TRACE_NAMES_MAX, `more than ${TRACE_NAMES_MAX} names in a trace`)
+    if (this.#names.length >= TRACE_NAMES_MAX) broken(`more than ${TRACE_NAMES_MAX} names in a trace`)
     const number = this.#names.push(name) - 1
     this.#numbers.set(name, number)
     return number

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Default virtual time of each hop, with where the figure comes from. `assumed`: no published figure stands behind it. */
-import type { Latencies } from '../../scenario/document.ts'
+import type { Latencies } from './document.ts'
 
 export interface LatencyDefault {
   readonly nanos: number

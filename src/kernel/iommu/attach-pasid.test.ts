@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { EBUSY, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP, type Errno } from '../../base/errno.ts'
+import { EBUSY, EINVAL, EIO, ENODEV, ENOENT, ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
 import { attachGroupHandle } from './attach.ts'
 import { AttachHandle } from './attach-handle.ts'
 import { attachDevicePasid, attachHandleGet, detachDevicePasid, replaceDevicePasid } from './attach-pasid.ts'
 import { Device } from './device.ts'
 import { DOMAIN_NESTED, DOMAIN_UNMANAGED, Domain } from './domain.ts'
-import { FakeDriver, fakeMachine } from './fake-driver.suite.ts'
+import { FakeDriver, fakeMachine, thrownBy } from './fake-driver.suite.ts'
 import { resetDone, resetPrepare } from './reset.ts'
-
-function thrownBy(run: () => void): Errno | undefined {
-  try {
-    run()
-  } catch (error) {
-    return error as Errno
-  }
-  return undefined
-}
 
 describe('attach to a PASID: checks in the order of spec/01 §2.2', () => {
   test('no group is ENODEV, before everything else', () => {

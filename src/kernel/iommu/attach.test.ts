@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { EBUSY, EINVAL, EIO, ENODEV, ENOMEM, type Errno } from '../../base/errno.ts'
+import { EBUSY, EINVAL, EIO, ENODEV, ENOMEM } from '../../base/errno.ts'
 import {
   attachDevice,
   attachGroup,
@@ -14,18 +14,9 @@ import { attachHandleGet } from './attach-pasid.ts'
 import { Device } from './device.ts'
 import { DOMAIN_UNMANAGED, Domain } from './domain.ts'
 import { RESERVED_DIRECT } from './driver.ts'
-import { FakeDriver, fakeMachine } from './fake-driver.suite.ts'
+import { FakeDriver, fakeMachine, thrownBy } from './fake-driver.suite.ts'
 import { deviceClaimDmaOwner } from './ownership.ts'
 import { resetPrepare } from './reset.ts'
-
-function thrownBy(run: () => void): Errno | undefined {
-  try {
-    run()
-  } catch (error) {
-    return error as Errno
-  }
-  return undefined
-}
 
 describe('attach to the RID: checks in the order of spec/01 §2.1', () => {
   test('a device without a group is ENODEV', () => {

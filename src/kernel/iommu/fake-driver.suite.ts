@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Errno } from '../../base/errno.ts'
+import { type Errno, isErrno } from '../../base/errno.ts'
 import { createWorld, type World, type WorldOptions } from '../../trace/world.ts'
 import type { Mm } from '../mm/mm.ts'
 import { Device, type DeviceOptions } from './device.ts'
@@ -137,4 +137,15 @@ export function fakeMachine(
   })
   driver.takeCalls()
   return { world, driver, core, devices }
+}
+
+/** The Errno that the call throws; `undefined` when it succeeds. */
+export function thrownBy(run: () => void): Errno | undefined {
+  try {
+    run()
+  } catch (error) {
+    if (isErrno(error)) return error
+    throw error
+  }
+  return undefined
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { EBUSY, EINVAL, EIO, ENODEV, EPERM, EPROBE_DEFER, type Errno } from '../../base/errno.ts'
+import { EBUSY, EINVAL, EIO, ENODEV, EPERM, EPROBE_DEFER } from '../../base/errno.ts'
 import { attachGroup } from './attach.ts'
 import { attachDevicePasid, detachDevicePasid } from './attach-pasid.ts'
 import { Device } from './device.ts'
 import { DOMAIN_BLOCKED, DOMAIN_DMA, Domain } from './domain.ts'
 import { RESERVED_DIRECT } from './driver.ts'
-import { FakeDriver, fakeMachine } from './fake-driver.suite.ts'
+import { FakeDriver, fakeMachine, thrownBy } from './fake-driver.suite.ts'
 import { reportIommuFault, setFaultHandler } from './legacy-fault.ts'
 import {
   deviceClaimDmaOwner,
@@ -17,15 +17,6 @@ import {
   useDefaultDomain,
 } from './ownership.ts'
 import { IommuCore } from './probe.ts'
-
-function thrownBy(run: () => void): Errno | undefined {
-  try {
-    run()
-  } catch (error) {
-    return error as Errno
-  }
-  return undefined
-}
 
 describe('DMA ownership (spec/01 §2.4)', () => {
   test('use of the default domain: EPROBE_DEFER without one, counted, EBUSY for an owner', () => {
@@ -139,7 +130,7 @@ describe('probe and group formation (spec/01 §1.2b)', () => {
     driver.names.set(driver.startDomain, 'dma')
     const regions = [{ firstPage: 0x100001, lastPage: 0x100002, kind: RESERVED_DIRECT }]
     core.probe(new Device({ name: 'direct', rid: 1, reservedRegions: regions }), driver)
-    expect(driver.calls).toEqual(['probe direct', `map 1 4096 ${0x100001} 2`, 'attach direct dma'])
+    expect(driver.calls).toEqual(['probe direct', 'map 1 4096 1048577 2', 'attach direct dma'])
   })
 
   test('an emptied group is forgotten', () => {

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { EBUSY, ENODEV, ENOMEM, type Errno } from '../../base/errno.ts'
+import { EBUSY, ENODEV, ENOMEM } from '../../base/errno.ts'
 import { Work } from '../../sim/work-queue.ts'
-import { fakeMachine } from '../iommu/fake-driver.suite.ts'
+import { fakeMachine, thrownBy } from '../iommu/fake-driver.suite.ts'
 import { addressesOf, faultMachine, report } from './fake-handler.suite.ts'
 import { IopfQueue } from './queue.ts'
 import { freeGroup, respondGroup } from './respond.ts'
-
-function thrownBy(run: () => void): Errno | undefined {
-  try {
-    run()
-  } catch (error) {
-    return error as Errno
-  }
-  return undefined
-}
 
 describe('fault queue (spec/01 §3.1)', () => {
   test('a device is added once: ENODEV without a response function, EBUSY, ENOMEM', () => {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** Where the scenario runner and the command meet: what a run is given, and what it hands back. Plain data both ways. */
 import type { PageSource } from '../handlers/page-source.ts'
+import type { Recorder } from '../trace/recorder.ts'
 
 /** What the world outside gives to a run. */
 export interface ScenarioIo {
   readonly source: PageSource
   /** Has `writePage`, and holds every byte that reached the destination when the run returns. */
   readonly destination: PageSource
+  /** Record every hop; `RunResult.trace` hands the recorder back. */
+  readonly isTraced: boolean
   /**
    * Called between steps, at least every few thousand of them: shows progress, lets signals in. `false`: stop now and
    * return what there is, with `stopped` set.
@@ -44,6 +47,8 @@ export interface RunResult {
   readonly virtualNanos: number
   /** What happened out of the ordinary, one sentence each, in order; at most a few dozen. */
   readonly notes: readonly string[]
+  /** The recorder of the run's world where `ScenarioIo.isTraced` asked for it. */
+  readonly trace: Recorder | undefined
 }
 
 export interface FaultCounts {

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { CliError, EXIT_INPUT } from '../exit.ts'
 import type { Scenario } from '../../scenario/document.ts'
 import { type Path, Places } from './place.ts'
-import { explainIssues, formatPath, renderProblems, showValue } from './problems.ts'
+import { explainIssues, formatPath, renderProblems } from './problems.ts'
 import { scenarioJsonSchema, scenarioSchema } from './schema.ts'
 import { applySetting, deepCopy, parseSetting } from './set.ts'
 import { readScenarioText } from './text.ts'
@@ -39,8 +39,10 @@ export function loadScenario(file: string, settings: readonly string[]): LoadedS
 const NEXT_STEP =
   'next: correct the document; schema/scenario.json describes every key and completes in editors'
 
-export function badInput(loaded: LoadedScenario, path: Path, got: unknown, expected: string): CliError {
-  return new CliError(EXIT_INPUT, `${loaded.describe(path)}: got ${showValue(got)}, expected ${expected}`)
+/** For problems that show up after loading: `file:line:col: workload.source: got ..., expected ...`. */
+export function complaintAt(loaded: LoadedScenario, path: Path): (got: string, expected: string) => CliError {
+  return (got, expected) =>
+    new CliError(EXIT_INPUT, `${loaded.describe(path)}: got ${got}, expected ${expected}`)
 }
 
 function withAbsolutePaths(scenario: Scenario, directoryOf: (path: Path) => string): Scenario {

@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { checkReferences } from './references.ts'
 import { MISBEHAVIOURS, type Scenario, type SourceSpec } from '../../scenario/document.ts'
+import { DEFAULT_DEVICE, DEFAULT_HANDLER, DEFAULT_IOMMU } from '../../scenario/defaults.ts'
 import { LATENCY_DEFAULTS } from '../../scenario/latencies.ts'
 import { DURATION, parseQuantity, quantityPattern, SIZE, type UnitTable } from './quantity.ts'
 
@@ -43,33 +44,40 @@ const RANDOM = z.strictObject({
 })
 
 const IOMMU = z.strictObject({
-  name: name('how devices name it').default('iommu0'),
-  model: z.enum(['simple']).default('simple').describe('which IOMMU'),
+  name: name('how devices name it').default(DEFAULT_IOMMU.name),
+  model: z.enum(['simple']).default(DEFAULT_IOMMU.model).describe('which IOMMU'),
   pageRequestQueueEntries: integer(2, 65_536, 'records in the page request ring, a power of two').default(
-    256,
+    DEFAULT_IOMMU.pageRequestQueueEntries,
   ),
-  pasidBits: integer(0, 20, 'width of PASIDs the unit knows').default(20),
-  format: z.enum(['x86-64-4level', 'x86-64-5level']).default('x86-64-4level').describe('page table format'),
+  pasidBits: integer(0, 20, 'width of PASIDs the unit knows').default(DEFAULT_IOMMU.pasidBits),
+  format: z
+    .enum(['x86-64-4level', 'x86-64-5level'])
+    .default(DEFAULT_IOMMU.format)
+    .describe('page table format'),
 })
 
 const PRI = z.strictObject({
-  capacity: integer(1, 65_536, 'Outstanding Page Request Capacity').default(32),
+  capacity: integer(1, 65_536, 'Outstanding Page Request Capacity').default(DEFAULT_DEVICE.pri.capacity),
   allocation: integer(1, 65_536, 'Outstanding Page Request Allocation; the capacity by default').optional(),
 })
 
+const PASID = z.strictObject({
+  bits: integer(0, 20, '0: no PASID capability').default(DEFAULT_DEVICE.pasid.bits),
+})
+
 const DEVICE = z.strictObject({
-  name: name('how streams and events name it').default('dma0'),
-  kind: z.enum(['dma-engine']).default('dma-engine').describe('which endpoint'),
-  iommu: z.string().default('iommu0').describe('name of an entry of machine.iommus'),
-  ats: z.boolean().default(true).describe('has an ATS capability and a translation cache'),
+  name: name('how streams and events name it').default(DEFAULT_DEVICE.name),
+  kind: z.enum(['dma-engine']).default(DEFAULT_DEVICE.kind).describe('which endpoint'),
+  iommu: z.string().default(DEFAULT_IOMMU.name).describe('name of an entry of machine.iommus'),
+  ats: z.boolean().default(DEFAULT_DEVICE.ats).describe('has an ATS capability and a translation cache'),
   pri: PRI.prefault({}).describe('Page Request Interface'),
-  pasid: z
-    .strictObject({ bits: integer(0, 20, '0: no PASID capability').default(20) })
-    .prefault({})
-    .describe('PASID capability'),
-  groupPages: integer(1, 512, 'pages in a page request group').default(1),
-  transfersInFlight: integer(1, 1024, 'transfers at a time').default(4),
-  privateData: z.boolean().default(false).describe('adds private data to its page requests'),
+  pasid: PASID.prefault({}).describe('PASID capability'),
+  groupPages: integer(1, 512, 'pages in a page request group').default(DEFAULT_DEVICE.groupPages),
+  transfersInFlight: integer(1, 1024, 'transfers at a time').default(DEFAULT_DEVICE.transfersInFlight),
+  privateData: z
+    .boolean()
+    .default(DEFAULT_DEVICE.privateData)
+    .describe('adds private data to its page requests'),
 })
 
 const MACHINE = z.strictObject({
@@ -118,12 +126,14 @@ const MISBEHAVIOUR = z.strictObject({
 })
 
 const HANDLER = z.strictObject({
-  mode: z.enum(['fault-queue', 'sva']).default('fault-queue').describe('iommufd fault queue, or SVA'),
-  style: z.enum(['sync', 'async']).default('async').describe('how the handler is written'),
-  batch: integer(1, 4096, 'fault records read at once').default(32),
-  faultAround: integer(0, 4096, 'pages mapped after the faulting one').default(0),
-  inFlight: integer(1, 65_536, 'groups worked on at a time').default(64),
-  residentLimit: orNone(size('most bytes mapped at a time, at least one page', 4096)).default('none'),
+  mode: z.enum(['fault-queue', 'sva']).default(DEFAULT_HANDLER.mode).describe('iommufd fault queue, or SVA'),
+  style: z.enum(['sync', 'async']).default(DEFAULT_HANDLER.style).describe('how the handler is written'),
+  batch: integer(1, 4096, 'fault records read at once').default(DEFAULT_HANDLER.batch),
+  faultAround: integer(0, 4096, 'pages mapped after the faulting one').default(DEFAULT_HANDLER.faultAround),
+  inFlight: integer(1, 65_536, 'groups worked on at a time').default(DEFAULT_HANDLER.inFlight),
+  residentLimit: orNone(size('most bytes mapped at a time, at least one page', 4096)).default(
+    DEFAULT_HANDLER.residentLimit,
+  ),
   misbehaviour: MISBEHAVIOUR.prefault({}),
 })
 

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/** Every command and option of `iopf` in one table: parser, help, completion and man page come from here. */
+
+export type ValueKind = 'text' | 'number' | 'file'
+
+export interface OptionSpec {
+  /** Without dashes. */
+  readonly long: string
+  readonly short?: string
+  /** Absent: a flag. */
+  readonly value?: { readonly name: string; readonly kind: ValueKind; readonly choices?: readonly string[] }
+  /** May be given several times. */
+  readonly repeat?: boolean
+  readonly required?: boolean
+  readonly help: string
+}
+
+export interface ArgumentSpec {
+  readonly name: string
+  readonly kind: ValueKind
+  readonly choices?: readonly string[]
+  readonly help: string
+}
+
+export interface ExampleSpec {
+  readonly command: string
+  readonly what: string
+}
+
+export interface CommandSpec {
+  /** Words after `iopf`. */
+  readonly path: readonly string[]
+  readonly summary: string
+  readonly description: string
+  readonly examples: readonly ExampleSpec[]
+  readonly arguments: readonly ArgumentSpec[]
+  readonly options: readonly OptionSpec[]
+  /** Imports the command's code, and only then. */
+  readonly load: () => Promise<CommandModule>
+}
+
+export interface CommandModule {
+  /** Returns the exit code. */
+  readonly run: (invocation: Invocation) => Promise<number>
+}
+
+/** What the user asked for, checked against the table. */
+export interface Invocation {
+  readonly command: CommandSpec
+  readonly arguments: readonly string[]
+  flag(long: string): boolean
+  text(long: string): string | undefined
+  list(long: string): readonly string[]
+}
+
+const JSON_OPTION: OptionSpec = { long: 'json', help: 'print one JSON document on standard output' }
+const FORCE_OPTION: OptionSpec = { long: 'force', help: 'overwrite files that exist' }
+
+/** Options that every command has. */
+export const COMMON_OPTIONS: readonly OptionSpec[] = [
+  {
+    long: 'color',
+    value: { name: 'when', kind: 'text', choices: ['auto', 'always', 'never'] },
+    help: 'colour the output; auto honours NO_COLOR and FORCE_COLOR',
+  },
+  { long: 'help', short: 'h', help: 'show help' },
+]
+
+const SIMULATE: CommandSpec = {
+  path: ['simulate'],
+  summary: 'run a scenario: a machine, a process and a workload in virtual time',
+  description:
+    'Builds the machine that the scenario describes, copies the workload through it by DMA into memory that is not ' +
+    'there, lets the handler repair every page fault, and compares the digests of source and destination. ' +
+    'The same seed gives the same run, to the byte of the trace.',
+  examples: [
+    { command: 'iopf simulate examples/demand-paging.yaml', what: 'run an example' },
+    {
+      command: 'iopf simulate examples/demand-paging.yaml --set workload.source=disk.img',
+      what: 'copy your own file',
+    },
+    { command: 'iopf simulate examples/sva.yaml --seed 7 --json', what: 'another seed, one JSON document' },
+    {
+      command: 'iopf simulate examples/overcommit.yaml --trace run.ndjson',
+      what: 'keep every hop of every fault',
+    },
+  ],
+  arguments: [{ name: 'scenario', kind: 'file', help: 'YAML document; schema/scenario.json describes it' }],
+  options: [
+    {
+      long: 'seed',
+      value: { name: 'n', kind: 'number' },
+      help: 'seed, 0 to 4294967295 or 0x...; overrides the document',
+    },
+    {
+      long: 'set',
+      value: { name: 'path=value', kind: 'text' },
+      repeat: true,
+      help: 'change the document by dotted path, for instance machine.devices.0.pri.capacity=8',
+    },
+    JSON_OPTION,
+    { long: 'trace', value: { name: 'file', kind: 'file' }, help: 'write the trace as NDJSON' },
+    { long: 'quiet', short: 'q', help: 'no progress on standard error' },
+    FORCE_OPTION,
+  ],
+  load: () => import('./simulate/command.ts'),
+}
+
+const TRACE_SUMMARY: CommandSpec = {
+  path: ['trace', 'summary'],
+  summary: 'events, flows and latencies of a trace',
+  description:
+    'Counts the events of a trace by name and the latency of its page request groups from request to response.',
+  examples: [{ command: 'iopf trace summary run.ndjson', what: 'counts and latencies' }],
+  arguments: [{ name: 'file', kind: 'file', help: 'NDJSON trace, as --trace writes it' }],
+  options: [JSON_OPTION],
+  load: () => import('./trace/summary.ts'),
+}
+
+const TRACE_EXPORT: CommandSpec = {
+  path: ['trace', 'export'],
+  summary: 'turn a trace into another format',
+  description:
+    'Reads an NDJSON trace and writes it for another tool: Perfetto protobuf for ui.perfetto.dev, or text as ftrace prints it.',
+  examples: [
+    {
+      command: 'iopf trace export run.ndjson --format perfetto --output run.pftrace',
+      what: 'open it in ui.perfetto.dev',
+    },
+    { command: 'iopf trace export run.ndjson --format ftrace | grep page_response', what: 'text for grep' },
+  ],
+  arguments: [{ name: 'file', kind: 'file', help: 'NDJSON trace, as --trace writes it' }],
+  options: [
+    {
+      long: 'format',
+      value: { name: 'format', kind: 'text', choices: ['ndjson', 'perfetto', 'ftrace'] },
+      required: true,
+      help: 'what to write',
+    },
+    {
+      long: 'output',
+      short: 'o',
+      value: { name: 'file', kind: 'file' },
+      help: 'file to write; standard output by default',
+    },
+    FORCE_OPTION,
+  ],
+  load: () => import('./trace/export.ts'),
+}
+
+const DOCTOR: CommandSpec = {
+  path: ['doctor'],
+  summary: 'what this host can do, and the cure for what it cannot',
+  description:
+    'Checks Node, shared memory, the kernel features, the C compiler and the optional packages that parts of iopf use.',
+  examples: [{ command: 'iopf doctor', what: 'one line a check' }],
+  arguments: [],
+  options: [JSON_OPTION],
+  load: () => import('./doctor/command.ts'),
+}
+
+const COMPLETION: CommandSpec = {
+  path: ['completion'],
+  summary: 'print a completion script',
+  description: 'Prints a script that completes commands, options, choices and files of iopf in your shell.',
+  examples: [
+    { command: 'source <(iopf completion bash)', what: 'bash, this session' },
+    { command: 'iopf completion fish > ~/.config/fish/completions/iopf.fish', what: 'fish, for good' },
+  ],
+  arguments: [{ name: 'shell', kind: 'text', choices: ['bash', 'zsh', 'fish'], help: 'your shell' }],
+  options: [],
+  load: () => import('./completion.ts'),
+}
+
+const MAN: CommandSpec = {
+  path: ['man'],
+  summary: 'print the man page',
+  description: 'Prints the man page iopf(1) in man(7) macros.',
+  examples: [{ command: 'iopf man | man -l -', what: 'read it' }],
+  arguments: [],
+  options: [],
+  load: () => import('./man.ts'),
+}
+
+export const COMMANDS: readonly CommandSpec[] = [
+  SIMULATE,
+  TRACE_SUMMARY,
+  TRACE_EXPORT,
+  DOCTOR,
+  COMPLETION,
+  MAN,
+]
+
+export const TAGLINE = 'I/O page faults without the hardware'
+
+/** `--seed <n>` */
+export function optionUsage(option: OptionSpec): string {
+  return option.value === undefined ? `--${option.long}` : `--${option.long} <${option.value.name}>`
+}
+
+/** `iopf trace export <file> [options]` */
+export function commandUsage(command: CommandSpec): string {
+  const words = ['iopf', ...command.path, ...command.arguments.map((argument) => `<${argument.name}>`)]
+  return [...words, '[options]'].join(' ')
+}
+
+export function optionsOf(command: CommandSpec): readonly OptionSpec[] {
+  return [...command.options, ...COMMON_OPTIONS]
+}
+
+export function optionHelp(option: OptionSpec): string {
+  const choices = option.value?.choices === undefined ? '' : ` (${option.value.choices.join(', ')})`
+  return `${option.help}${choices}${option.repeat === true ? '; may be repeated' : ''}`
+}

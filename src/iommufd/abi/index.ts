@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+export * from './constants.ts'
+export * from './edge.ts'
+export * from './layouts.gen.ts'

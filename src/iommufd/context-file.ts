@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../base/assert.ts'
+import { EINVAL } from '../base/errno.ts'
+import type { World } from '../trace/world.ts'
+import { OpenFile } from './files.ts'
+import { dispatchIoctl } from './ioctl-dispatch.ts'
+import { Context, type DeviceDirectory } from './objects/context.ts'
+import type { Process } from './process.ts'
+
+export interface OpenOptions {
+  readonly world: World
+  readonly devices: DeviceDirectory
+  /** Virtual nanoseconds from a queued fault to the step of whoever waits for it; default 0. */
+  readonly wakeLatencyNanos?: number
+}
+
+/** An open /dev/iommu: one context each. */
+export class ContextFile extends OpenFile {
+  readonly context: Context
+
+  constructor(options: OpenOptions) {
+    super('/dev/iommu')
+    this.context = new Context(this, options.world, options.devices, options.wakeLatencyNanos ?? 0)
+  }
+
+  override ioctl(caller: Process, number: number, addressHi: number, addressLo: number): number {
+    return dispatchIoctl(this.context, caller, number, addressHi, addressLo)
+  }
+
+  protected override release(): void {
+    const left = this.context.objects.teardown()
+    assert(left === 0, `${left} objects of a released context are still in use`)
+  }
+}
+
+/** The context behind a descriptor. EBADF; EINVAL: not a /dev/iommu. */
+export function contextOf(caller: Process, fd: number): Context {
+  const file = caller.files.get(fd)
+  if (!(file instanceof ContextFile)) throw EINVAL
+  return file.context
+}
+
+/** open(2) of /dev/iommu. EMFILE. */
+export function openContext(caller: Process, options: OpenOptions): { fd: number; context: Context } {
+  const fd = caller.files.reserve()
+  const file = new ContextFile(options)
+  caller.files.install(fd, file)
+  return { fd, context: file.context }
+}

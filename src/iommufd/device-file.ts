@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+import { ENODEV } from '../base/errno.ts'
+import { OpenFile } from './files.ts'
+import { deviceDetach } from './objects/attachment.ts'
+import type { Context } from './objects/context.ts'
+import { type DeviceObject, deviceBind, deviceUnbind } from './objects/device.ts'
+import type { Process } from './process.ts'
+
+/** A device's file, bound to a context: what holds the device until its last close. */
+class DeviceFile extends OpenFile {
+  readonly #object: DeviceObject
+
+  constructor(object: DeviceObject) {
+    super(`/dev/vfio/devices/${object.device.name}`)
+    this.#object = object
+    object.context.file.get()
+  }
+
+  /** Detaches all PASIDs, then the RID, then unbinds (`spec/03` §6.2). */
+  protected override release(): void {
+    const object = this.#object
+    const pasids = [...object.igroup.attachments.keys()].sort((a, b) => b - a)
+    for (const pasid of pasids) deviceDetach(object, pasid)
+    deviceUnbind(object)
+    object.context.file.put()
+  }
+}
+
+/** Opens a device and binds it. ENODEV: no such device; the errors of `deviceBind`; EMFILE. */
+export function openDeviceFile(
+  context: Context,
+  caller: Process,
+  name: string,
+): { fd: number; object: DeviceObject } {
+  const device = context.devices.find(name)
+  if (device === undefined) throw ENODEV
+  const fd = caller.files.reserve()
+  try {
+    const object = deviceBind(context, device)
+    caller.files.install(fd, new DeviceFile(object))
+    return { fd, object }
+  } catch (thrown) {
+    caller.files.unreserve(fd)
+    throw thrown
+  }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+import { typedError } from '../error.ts'
+import { type Command, type IoctlEntry, runEntry } from '../ioctl-table.ts'
+import type { Context } from '../objects/context.ts'
+import type { Process } from '../process.ts'
+
+/** What the typed objects share: the open context and the process that calls. */
+export class Door {
+  readonly context: Context
+  readonly caller: Process
+
+  constructor(context: Context, caller: Process) {
+    this.context = context
+    this.caller = caller
+  }
+
+  /** The same function with the same decoded command as the byte door, errors as `IommufdError`. */
+  run<C extends Command>(
+    entry: IoctlEntry<C>,
+    command: C,
+    operation: string,
+    args: Readonly<Record<string, unknown>>,
+  ): C {
+    try {
+      runEntry(entry, this.context, command, this.caller)
+      return command
+    } catch (thrown) {
+      throw typedError(thrown, operation, args)
+    }
+  }
+
+  /** For calls that are not ioctls of /dev/iommu: bind, attach, file operations. */
+  call<R>(operation: string, args: Readonly<Record<string, unknown>>, body: () => R): R {
+    try {
+      return body()
+    } catch (thrown) {
+      throw typedError(thrown, operation, args)
+    }
+  }
+}

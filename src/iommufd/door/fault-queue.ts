@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+import {
+  Destroy,
+  HwptPageResponse,
+  IOMMUFD_PAGE_RESP_INVALID,
+  IOMMUFD_PAGE_RESP_SUCCESS,
+} from '../abi/index.ts'
+import { DESTROY } from '../ioctl-table.ts'
+import type { FaultObject } from '../objects/fault-queue.ts'
+import type { OpenFile } from '../files.ts'
+import { BytesBuffer } from '../user-memory.ts'
+import type { Door } from './door.ts'
+import { FaultBatches, type FaultGroupView, type FaultReader, type GroupAnswer } from './fault-batches.ts'
+
+/** A fault queue and its open file. */
+export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader {
+  readonly id: number
+  readonly fd: number
+  readonly #door: Door
+  readonly #object: FaultObject
+  readonly #file: OpenFile
+  readonly #response: HwptPageResponse = new HwptPageResponse()
+  readonly #responseBuffer: BytesBuffer = new BytesBuffer(new Uint8Array(HwptPageResponse.SIZE))
+  #last: BytesBuffer | undefined = undefined
+
+  constructor(door: Door, object: FaultObject, fd: number) {
+    this.#door = door
+    this.#object = object
+    this.id = object.id
+    this.fd = fd
+    this.#file = door.caller.files.get(fd)
+  }
+
+  /** The descriptor was closed. */
+  get closed(): boolean {
+    return this.#door.caller.files.find(this.fd) !== this.#file
+  }
+
+  /**
+   * read(2): whole groups as 40-byte records, oldest first; returns bytes, 0 when nothing is queued (never waits).
+   * ESPIPE: the buffer is no multiple of 40 bytes; EINVAL: it is too small for the first group (`spec/02` §6.3).
+   */
+  read(buffer: Uint8Array): number {
+    return this.#door.call('faultQueue.read', { lengthBytes: buffer.length }, () => this.readBytes(buffer))
+  }
+
+  /**
+   * write(2): 8-byte answers; returns the bytes taken. ESPIPE: no multiple of 8 bytes; EINVAL: a code other than 0 and 1
+   * or a cookie that is not outstanding, when nothing before it was taken.
+   */
+  write(buffer: Uint8Array): number {
+    return this.#door.call('faultQueue.write', { lengthBytes: buffer.length }, () => this.writeBytes(buffer))
+  }
+
+  /** `read` without garbage: throws the bare `Errno`. Reuse one buffer. */
+  readBytes(buffer: Uint8Array): number {
+    return this.#door.caller.files.get(this.fd).read(this.#bufferOf(buffer))
+  }
+
+  /** `write` without garbage: throws the bare `Errno`. Reuse one buffer. */
+  writeBytes(buffer: Uint8Array): number {
+    return this.#door.caller.files.get(this.fd).write(this.#bufferOf(buffer))
+  }
+
+  /** poll(2): POLL_OUT always, POLL_IN | POLL_RDNORM when groups are queued. EBADF after close. */
+  poll(): number {
+    return this.#door.call('faultQueue.poll', { fd: this.fd }, () =>
+      this.#door.caller.files.get(this.fd).poll(),
+    )
+  }
+
+  /** Writes one answer. EINVAL: the cookie is not outstanding. */
+  respond(cookie: number, answer: GroupAnswer): void {
+    this.#response.cookie = cookie
+    this.#response.code = answer === 'success' ? IOMMUFD_PAGE_RESP_SUCCESS : IOMMUFD_PAGE_RESP_INVALID
+    this.#response.encode(this.#responseBuffer.view, 0)
+    this.#door.call('faultQueue.respond', { cookie, answer }, () =>
+      this.#door.caller.files.get(this.fd).write(this.#responseBuffer),
+    )
+  }
+
+  /**
+   * Calls back, as a step of its own, whenever groups were queued since the last call; `undefined` stops it. Called
+   * again for new groups only: what the callback leaves unread it must come back for itself.
+   */
+  onReadable(callback: (() => void) | undefined): void {
+    this.#object.onReadable(callback)
+  }
+
+  /** Batches of whole groups; waits while nothing is queued; ends when this queue's descriptor is closed. */
+  [Symbol.asyncIterator](): AsyncIterator<FaultGroupView[], undefined> {
+    const { world, wakeLatencyNanos } = this.#door.context
+    return new FaultBatches(this, this.#object, world, wakeLatencyNanos)
+  }
+
+  /** Closes the descriptor. Outstanding groups stay outstanding until their devices are detached. */
+  close(): void {
+    this.#door.call('faultQueue.close', { fd: this.fd }, () => {
+      this.#door.caller.files.close(this.fd)
+      this.#object.wake()
+    })
+  }
+
+  /** EBUSY while it is open or a page table uses it. */
+  destroy(): void {
+    const command = new Destroy()
+    command.id = this.id
+    this.#door.run(DESTROY, command, 'faultQueue.destroy', { id: this.id })
+  }
+
+  #bufferOf(bytes: Uint8Array): BytesBuffer {
+    if (this.#last?.bytes !== bytes) this.#last = new BytesBuffer(bytes)
+    return this.#last
+  }
+}

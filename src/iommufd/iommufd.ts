@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+import { type OpenOptions, openContext } from './context-file.ts'
+import {
+  FaultAlloc,
+  HwptAlloc,
+  IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+  IOMMU_HWPT_ALLOC_NEST_PARENT,
+  IOMMU_HWPT_ALLOC_PASID,
+  IOMMU_HWPT_FAULT_ID_VALID,
+  IoasAlloc,
+} from './abi/index.ts'
+import { BoundDevice } from './door/device.ts'
+import { Door } from './door/door.ts'
+import { FaultQueue } from './door/fault-queue.ts'
+import { Hwpt } from './door/hwpt.ts'
+import { Ioas } from './door/ioas.ts'
+import { openDeviceFile } from './device-file.ts'
+import { FAULT_QUEUE_ALLOC, HWPT_ALLOC, IOAS_ALLOC } from './ioctl-table.ts'
+import { getFault } from './objects/fault-queue.ts'
+import type { Context } from './objects/context.ts'
+import type { Process } from './process.ts'
+
+export type { AttachOptions, AttachTarget } from './door/device.ts'
+export { BoundDevice } from './door/device.ts'
+export { FaultGroupView, FaultRecord, type GroupAnswer } from './door/fault-batches.ts'
+export { FaultQueue } from './door/fault-queue.ts'
+export { Hwpt } from './door/hwpt.ts'
+export { Ioas, type MapRequest, type UnmapRequest } from './door/ioas.ts'
+
+export interface HwptRequest {
+  readonly device: BoundDevice
+  /** The I/O address space whose mappings it holds. */
+  readonly parent: Ioas
+  /** Page requests on it go to this queue. Left out: they are answered INVALID. */
+  readonly faultQueue?: FaultQueue
+  /** Usable with PASIDs, and on a device that uses PASIDs. Default false. */
+  readonly pasid?: boolean
+  /** Usable as a nesting parent; not together with a fault queue. Default false. */
+  readonly nestParent?: boolean
+  /** Default false. */
+  readonly dirtyTracking?: boolean
+}
+
+/** An open /dev/iommu: the typed door. Every call throws `IommufdError` for an expected failure. */
+export class Iommufd {
+  readonly fd: number
+  readonly #door: Door
+
+  constructor(context: Context, caller: Process, fd: number) {
+    this.#door = new Door(context, caller)
+    this.fd = fd
+  }
+
+  allocIoas(): Ioas {
+    const command = this.#door.run(IOAS_ALLOC, new IoasAlloc(), 'allocIoas', {})
+    return new Ioas(this.#door, command.out_ioas_id)
+  }
+
+  /** EMFILE. */
+  allocFaultQueue(): FaultQueue {
+    const command = this.#door.run(FAULT_QUEUE_ALLOC, new FaultAlloc(), 'allocFaultQueue', {})
+    const object = getFault(this.#door.context, command.out_fault_id)
+    return new FaultQueue(this.#door, object, command.out_fault_fd)
+  }
+
+  /** Opens the device's file and binds it. ENODEV: no such device; EPERM, EBUSY: somebody else owns its DMA. */
+  bind(name: string): BoundDevice {
+    return this.#door.call('bind', { name }, () => {
+      const { fd, object } = openDeviceFile(this.#door.context, this.#door.caller, name)
+      return new BoundDevice(this.#door, object, fd)
+    })
+  }
+
+  /** Errors in the order of `spec/02` §7.1: ENOENT, EINVAL, EOPNOTSUPP, EADDRINUSE, EFAULT, and the driver's. */
+  allocHwpt(request: HwptRequest): Hwpt {
+    const { device, parent, faultQueue } = request
+    const command = new HwptAlloc()
+    command.flags =
+      (request.nestParent === true ? IOMMU_HWPT_ALLOC_NEST_PARENT : 0) |
+      (request.dirtyTracking === true ? IOMMU_HWPT_ALLOC_DIRTY_TRACKING : 0) |
+      (faultQueue === undefined ? 0 : IOMMU_HWPT_FAULT_ID_VALID) |
+      (request.pasid === true ? IOMMU_HWPT_ALLOC_PASID : 0)
+    command.dev_id = device.id
+    command.pt_id = parent.id
+    command.fault_id = faultQueue?.id ?? 0
+    this.#door.run(HWPT_ALLOC, command, 'allocHwpt', { ...request })
+    return new Hwpt(this.#door, command.out_hwpt_id)
+  }
+
+  /** Closes the descriptor. The context lives on while a fault queue or a bound device is open. */
+  close(): void {
+    this.#door.call('close', { fd: this.fd }, () => {
+      this.#door.caller.files.close(this.fd)
+    })
+  }
+}
+
+/** Opens /dev/iommu in the process. EMFILE. */
+export function openIommufd(caller: Process, options: OpenOptions): Iommufd {
+  const { fd, context } = openContext(caller, options)
+  return new Iommufd(context, caller, fd)
+}

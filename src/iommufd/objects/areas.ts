@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+import { POOL_FREE_MAX } from '../../base/limits.ts'
+import { pageHi, pageLo, pageOf } from '../../base/u64.ts'
+import type { Domain } from '../../kernel/iommu/domain.ts'
+import { Pages } from './pages.ts'
+
+/** A mapping of an IOAS: I/O addresses start … last show a part of a pages object. */
+export class Area {
+  startHi = 0
+  startLo = 0
+  lastHi = 0
+  lastLo = 0
+  pages: Pages | undefined = undefined
+  /** Page of the pages object at which the area starts, and the byte in it. */
+  pageIndex = 0
+  pageOffset = 0
+  /** IOMMU_ permission bits. */
+  access = 0
+  /** An access object must not pin it any more: an unmap waits. */
+  preventAccess = false
+  accessCount = 0
+  /** Pins that may not be taken away (hardware queues). */
+  lockCount = 0
+
+  /** Pages of the pages object that it shows. */
+  get pageCount(): number {
+    return pageOf(this.lastHi, this.lastLo) - pageOf(this.startHi, this.startLo) + 1
+  }
+
+  /** Maps the pinned pages in the domain, as few calls as their frames allow. Undone on failure. */
+  fill(domain: Domain): void {
+    const { frames } = this.pages!
+    const count = this.pageCount
+    if (count === 1) {
+      domain.map(this.startHi, this.startLo, frames[this.pageIndex]!, 1, this.access)
+      return
+    }
+    let done = 0
+    try {
+      while (done < count) done += this.#fillRun(domain, frames, done, count)
+    } catch (thrown) {
+      if (done > 0) domain.unmap(this.startHi, this.startLo, done)
+      throw thrown
+    }
+  }
+
+  unfill(domain: Domain): void {
+    domain.unmap(this.startHi, this.startLo, this.pageCount)
+  }
+
+  /** Maps the consecutive frames from page `from` on. Returns how many. */
+  #fillRun(domain: Domain, frames: Int32Array, from: number, count: number): number {
+    const first = frames[this.pageIndex + from]!
+    let length = 1
+    while (from + length < count && frames[this.pageIndex + from + length] === first + length) length++
+    const page = pageOf(this.startHi, this.startLo) + from
+    domain.map(pageHi(page), pageLo(page), first, length, this.access)
+    return length
+  }
+}
+
+/** Areas and pages objects out of use: in steady state mapping allocates nothing. */
+export class AreaPool {
+  readonly #areas: Area[] = []
+  readonly #pages: Pages[] = []
+
+  take(): Area {
+    const area = this.#areas.pop() ?? new Area()
+    area.pages = this.#pages.pop() ?? new Pages()
+    return area
+  }
+
+  /** The area is in no map and in no domain. */
+  give(area: Area): void {
+    const pages = area.pages!
+    area.pages = undefined
+    pages.users--
+    if (pages.users === 0) {
+      pages.close()
+      if (this.#pages.length < POOL_FREE_MAX) this.#pages.push(pages)
+    }
+    if (this.#areas.length < POOL_FREE_MAX) this.#areas.push(area)
+  }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+import { EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW } from '../../base/errno.ts'
+import { compareU64 } from '../../base/u64.ts'
+import { IOMMU_CACHE, IOMMU_READ, IOMMU_WRITE } from '../../kernel/iommu/domain.ts'
+import {
+  IOMMU_IOAS_MAP_FIXED_IOVA,
+  IOMMU_IOAS_MAP_READABLE,
+  IOMMU_IOAS_MAP_WRITEABLE,
+  type IoasMap,
+} from '../abi/index.ts'
+import type { Process } from '../process.ts'
+import type { Area } from './areas.ts'
+import type { Context } from './context.ts'
+import { type IoasObject, getIoas } from './ioas.ts'
+import { Iova, allocateIova } from './iova-alloc.ts'
+import { ACCOUNT_NONE } from './pages.ts'
+import { Sum, isAllOnes } from './span.ts'
+
+const PERMISSIONS = IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE
+const KNOWN_FLAGS = PERMISSIONS | IOMMU_IOAS_MAP_FIXED_IOVA
+/** Longest mapping: 2^64-1-4096. */
+const LENGTH_MAX_LO = -1 - 4096
+
+const last = new Sum()
+const sourceLast = new Sum()
+const iova = new Iova()
+
+/** IOMMU_IOAS_MAP, checks in the order of `spec/02` §3.3. */
+export function ioasMap(context: Context, command: IoasMap, caller: Process): void {
+  const { flags } = command
+  if ((flags & ~KNOWN_FLAGS) !== 0 || command.__reserved !== 0) throw EOPNOTSUPP
+  if (isAllOnes(command.iova_hi, command.iova_lo) || isAllOnes(command.length_hi, command.length_lo))
+    throw EOVERFLOW
+  if ((flags & PERMISSIONS) === 0) throw EINVAL
+  const ioas = getIoas(context, command.ioas_id)
+  checkSource(command)
+  if (context.world.failpoints.hit('alloc_area')) throw ENOMEM
+  placeArea(ioas, command)
+  const area = openArea(context, ioas, command, caller)
+  try {
+    ioas.fillArea(area)
+  } catch (thrown) {
+    ioas.areas.remove(ioas.areas.find(area.startHi, area.startLo))
+    ioas.pool.give(area)
+    throw thrown
+  }
+  command.iova_hi = area.startHi
+  command.iova_lo = area.startLo
+}
+
+/** Rows 5: the memory's own bounds. Leaves its last byte in `sourceLast`. */
+function checkSource(command: IoasMap): void {
+  sourceLast.add(command.user_va_hi, command.user_va_lo, command.length_hi, command.length_lo)
+  if (sourceLast.overflow) throw EOVERFLOW
+  if ((command.length_hi | command.length_lo) === 0) throw EINVAL
+  if (compareU64(command.length_hi, command.length_lo, -1, LENGTH_MAX_LO) > 0) throw EINVAL
+  sourceLast.addLength(command.user_va_hi, command.user_va_lo, command.length_hi, command.length_lo)
+}
+
+/** Rows 6, 7, 9: where the area goes, into `iova` and `last`. */
+function placeArea(ioas: IoasObject, command: IoasMap): void {
+  const mask = ioas.alignment - 1
+  const { length_hi, length_lo } = command
+  if ((length_lo & mask) !== 0) throw EINVAL
+  if ((command.flags & IOMMU_IOAS_MAP_FIXED_IOVA) === 0) {
+    allocateIova(ioas, command.user_va_hi, command.user_va_lo, length_hi, length_lo, iova)
+    last.addLength(iova.hi, iova.lo, length_hi, length_lo)
+  } else {
+    iova.hi = command.iova_hi
+    iova.lo = command.iova_lo
+    checkFixed(ioas, mask, length_hi, length_lo)
+  }
+  if ((command.user_va_lo & 4095 & mask) !== 0) throw EINVAL
+}
+
+function checkFixed(ioas: IoasObject, mask: number, lengthHi: number, lengthLo: number): void {
+  if ((iova.lo & mask) !== 0) throw EINVAL
+  last.addLength(iova.hi, iova.lo, lengthHi, lengthLo)
+  if (last.overflow) throw EOVERFLOW
+  if (ioas.reserved.overlaps(iova.hi, iova.lo, last.hi, last.lo)) throw EINVAL
+  if (ioas.areas.firstOverlap(iova.hi, iova.lo, last.hi, last.lo) >= 0) throw EEXIST
+}
+
+/** The area at `iova` … `last`, in the map, not yet in the domains. */
+function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: Process): Area {
+  const writable = (command.flags & IOMMU_IOAS_MAP_WRITEABLE) !== 0
+  const readable = (command.flags & IOMMU_IOAS_MAP_READABLE) !== 0
+  const area = ioas.pool.take()
+  area.startHi = iova.hi
+  area.startLo = iova.lo
+  area.lastHi = last.hi
+  area.lastLo = last.lo
+  area.pageIndex = 0
+  area.pageOffset = command.user_va_lo & 4095
+  area.access = IOMMU_CACHE | (readable ? IOMMU_READ : 0) | (writable ? IOMMU_WRITE : 0)
+  area.pages!.open(
+    caller,
+    command.user_va_hi,
+    command.user_va_lo,
+    sourceLast.hi,
+    sourceLast.lo,
+    writable,
+    caller.capIpcLock ? ACCOUNT_NONE : context.accountMode,
+  )
+  ioas.areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)
+  return area
+}

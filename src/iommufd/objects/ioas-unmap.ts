@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+import { EBUSY, EINVAL, ENOENT, EOVERFLOW } from '../../base/errno.ts'
+import { compareU64 } from '../../base/u64.ts'
+import type { IoasUnmap } from '../abi/index.ts'
+import type { Context } from './context.ts'
+import { type IoasObject, getIoas } from './ioas.ts'
+import { Sum, isAllOnes } from './span.ts'
+
+const last = new Sum()
+const bytes = new Sum()
+const areaBytes = new Sum()
+
+/** IOMMU_IOAS_UNMAP (`spec/02` §3.5, §12): ENOENT, EOVERFLOW, EINVAL, EBUSY. */
+export function ioasUnmap(context: Context, command: IoasUnmap): void {
+  const ioas = getIoas(context, command.ioas_id)
+  const { iova_hi, iova_lo, length_hi, length_lo } = command
+  bytes.hi = bytes.lo = 0
+  if ((iova_hi | iova_lo) === 0 && isAllOnes(length_hi, length_lo)) {
+    if (ioas.areas.size > 0) unmapRange(ioas, 0, 0, -1, -1)
+  } else {
+    if (isAllOnes(iova_hi, iova_lo) || isAllOnes(length_hi, length_lo)) throw EOVERFLOW
+    if ((length_hi | length_lo) === 0) throw EINVAL
+    last.addLength(iova_hi, iova_lo, length_hi, length_lo)
+    if (last.overflow) throw EOVERFLOW
+    unmapRange(ioas, iova_hi, iova_lo, last.hi, last.lo)
+  }
+  command.length_hi = bytes.hi
+  command.length_lo = bytes.lo
+}
+
+/** Removes the areas in the range one by one, ascending; those before a failure are gone. Counts into `bytes`. */
+function unmapRange(
+  ioas: IoasObject,
+  startHi: number,
+  startLo: number,
+  lastHi: number,
+  lastLo: number,
+): void {
+  let slot = ioas.areas.firstOverlap(startHi, startLo, lastHi, lastLo)
+  if (slot < 0) throw ENOENT
+  while (slot >= 0) {
+    const area = ioas.areas.valueAt(slot)
+    if (compareU64(area.startHi, area.startLo, lastHi, lastLo) > 0) return
+    if (area.lockCount > 0) throw EBUSY
+    if (compareU64(area.startHi, area.startLo, startHi, startLo) < 0) throw ENOENT
+    if (compareU64(area.lastHi, area.lastLo, lastHi, lastLo) > 0) throw ENOENT
+    areaBytes.subtract(area.lastHi, area.lastLo, area.startHi, area.startLo)
+    areaBytes.add(areaBytes.hi, areaBytes.lo, 0, 1)
+    bytes.add(bytes.hi, bytes.lo, areaBytes.hi, areaBytes.lo)
+    slot = ioas.areas.remove(slot)
+    ioas.releaseArea(area)
+  }
+}

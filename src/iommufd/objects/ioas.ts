@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../../base/assert.ts'
+import { EADDRINUSE, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
+import { RangeMap } from '../../base/range-map.ts'
+import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../base/u64.ts'
+import type { Device } from '../../kernel/iommu/device.ts'
+import type { Domain } from '../../kernel/iommu/domain.ts'
+import { RESERVED_DIRECT_RELAXABLE } from '../../kernel/iommu/driver.ts'
+import type { IoasAlloc } from '../abi/index.ts'
+import { type Area, AreaPool } from './areas.ts'
+import type { Context } from './context.ts'
+import type { HwptObject } from './hwpt.ts'
+import { IommufdObject, OBJECT_IOAS } from './object-table.ts'
+import { type AllowedRanges, noAllowedRanges, ReservedRanges } from './reserved.ts'
+
+const PAGES_ALL = 2 ** 52
+
+/**
+ * An I/O address space (`spec/02` §3): areas, and the domains that hold all of them.
+ * Without a domain nothing is pinned; with one, every area is pinned and in every domain.
+ */
+export class IoasObject extends IommufdObject {
+  readonly areas: RangeMap<Area> = new RangeMap<Area>()
+  readonly pool: AreaPool = new AreaPool()
+  readonly reserved: ReservedRanges = new ReservedRanges()
+  allowed: AllowedRanges = noAllowedRanges()
+  readonly domains: Domain[] = []
+  /** Page tables over it, in order of creation. */
+  readonly hwpts: HwptObject[] = []
+  /** What every address, length and page offset is a multiple of (`spec/02` §3.2). */
+  alignment = 1
+  largePages = true
+
+  constructor() {
+    super(OBJECT_IOAS)
+  }
+
+  destroy(): void {
+    assert(this.domains.length === 0, `IOAS is destroyed with ${this.domains.length} domains`)
+    this.removeAll()
+  }
+
+  /** Fills the area, already in the map, into all domains. EFAULT, ENOMEM, the driver's; undone on failure. */
+  fillArea(area: Area): void {
+    const { domains } = this
+    if (domains.length === 0) return
+    area.pages!.pin()
+    let done = 0
+    try {
+      for (; done < domains.length; done++) area.fill(domains[done]!)
+    } catch (thrown) {
+      while (--done >= 0) area.unfill(domains[done]!)
+      area.pages!.unpin()
+      throw thrown
+    }
+  }
+
+  /** Takes the area, no longer in the map, out of all domains. */
+  releaseArea(area: Area): void {
+    const { domains } = this
+    for (let i = 0; i < domains.length; i++) area.unfill(domains[i]!)
+    if (domains.length > 0) area.pages!.unpin()
+    this.pool.give(area)
+  }
+
+  removeAll(): void {
+    for (let slot = this.areas.first(); slot >= 0; ) {
+      const area = this.areas.valueAt(slot)
+      slot = this.areas.remove(slot)
+      this.releaseArea(area)
+    }
+  }
+
+  /** EINVAL (its pages are too large), EADDRINUSE (alignment, aperture), EFAULT, ENOMEM; undone on failure. */
+  addDomain(domain: Domain): void {
+    if (domain.pageShift > PAGE_SHIFT) throw EINVAL
+    const alignment = Math.max(this.alignment, 2 ** domain.pageShift)
+    this.#checkAlignment(alignment)
+    try {
+      this.#reserveAperture(domain)
+      this.#fillDomain(domain)
+    } catch (thrown) {
+      this.reserved.removeOwner(domain)
+      throw thrown
+    }
+    this.domains.push(domain)
+    this.alignment = alignment
+  }
+
+  removeDomain(domain: Domain): void {
+    const index = this.domains.indexOf(domain)
+    assert(index >= 0, 'the domain is not of this IOAS')
+    this.domains.splice(index, 1)
+    for (const area of this.areas.values()) this.#unfillDomain(area, domain)
+    this.reserved.removeOwner(domain)
+    this.updateAlignment()
+  }
+
+  /** EADDRINUSE: the range is in use or allowed for automatic addresses. Pages, both included. */
+  reservePages(firstPage: number, lastPage: number, owner: object): void {
+    const startHi = pageHi(firstPage)
+    const startLo = pageLo(firstPage)
+    const lastHi = pageHi(lastPage)
+    const lastLo = pageLo(lastPage) | (PAGE_BYTES - 1)
+    if (this.areas.firstOverlap(startHi, startLo, lastHi, lastLo) >= 0) throw EADDRINUSE
+    if (this.allowed.firstOverlap(startHi, startLo, lastHi, lastLo) >= 0) throw EADDRINUSE
+    this.reserved.add(startHi, startLo, lastHi, lastLo, owner)
+  }
+
+  /** The device's own windows, at attach of its RID. EADDRINUSE; undone on failure. */
+  reserveDevice(device: Device): void {
+    try {
+      for (const region of device.reservedRegions)
+        if (region.kind !== RESERVED_DIRECT_RELAXABLE)
+          this.reservePages(region.firstPage, region.lastPage, device)
+    } catch (thrown) {
+      this.reserved.removeOwner(device)
+      throw thrown
+    }
+  }
+
+  /** After a domain or an option is gone: the alignment goes down again. */
+  updateAlignment(): void {
+    let alignment = this.largePages ? 1 : PAGE_BYTES
+    for (const domain of this.domains) alignment = Math.max(alignment, 2 ** domain.pageShift)
+    this.alignment = alignment
+  }
+
+  /** EADDRINUSE: an area does not fit. */
+  #checkAlignment(alignment: number): void {
+    if (alignment === this.alignment) return
+    const mask = alignment - 1
+    for (const area of this.areas.values())
+      if (((area.startLo | (area.lastLo + 1) | area.pageOffset) & mask) !== 0) throw EADDRINUSE
+  }
+
+  #reserveAperture(domain: Domain): void {
+    if (domain.firstPage > 0) this.reservePages(0, domain.firstPage - 1, domain)
+    if (domain.lastPage < PAGES_ALL - 1) this.reservePages(domain.lastPage + 1, PAGES_ALL - 1, domain)
+  }
+
+  #fillDomain(domain: Domain): void {
+    const filled: Area[] = []
+    try {
+      for (const area of this.areas.values()) {
+        this.#fillInto(area, domain)
+        filled.push(area)
+      }
+    } catch (thrown) {
+      for (const area of filled) this.#unfillDomain(area, domain)
+      throw thrown
+    }
+  }
+
+  #fillInto(area: Area, domain: Domain): void {
+    const first = this.domains.length === 0
+    if (first) area.pages!.pin()
+    try {
+      area.fill(domain)
+    } catch (thrown) {
+      if (first) area.pages!.unpin()
+      throw thrown
+    }
+  }
+
+  /** The domain is not in `domains` (any more). */
+  #unfillDomain(area: Area, domain: Domain): void {
+    area.unfill(domain)
+    if (this.domains.length === 0) area.pages!.unpin()
+  }
+}
+
+/** IOMMU_IOAS_ALLOC: EOPNOTSUPP, ENOMEM. */
+export function ioasAlloc(context: Context, command: IoasAlloc): void {
+  if (command.flags !== 0) throw EOPNOTSUPP
+  if (context.world.failpoints.hit('alloc_ioas')) throw ENOMEM
+  command.out_ioas_id = context.create(new IoasObject()).id
+}
+
+/** ENOENT. */
+export function getIoas(context: Context, id: number): IoasObject {
+  const object = context.objects.find(id)
+  if (!(object instanceof IoasObject)) throw ENOENT
+  return object
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+import { EFAULT } from '../base/errno.ts'
+
+/** A process's memory as the kernel copies from and to it. */
+export interface UserMemory {
+  /** Copies `length` bytes at the address into `into` from `offset`. EFAULT; bytes before the fault may be there. */
+  copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void
+  /** Copies `length` bytes of `from` from `offset` to the address. EFAULT; bytes before the fault may be there. */
+  copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void
+}
+
+/** The buffer of a read or write. */
+export interface UserBuffer {
+  readonly lengthBytes: number
+  /** Set when the bytes can be reached directly. */
+  readonly view: DataView | undefined
+  copyIn(position: number, into: Uint8Array, length: number): void
+  copyOut(position: number, from: Uint8Array, length: number): void
+}
+
+/** A buffer of our own, for the typed door. */
+export class BytesBuffer implements UserBuffer {
+  readonly bytes: Uint8Array
+  readonly lengthBytes: number
+  readonly view: DataView
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+    this.lengthBytes = bytes.length
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  copyIn(position: number, into: Uint8Array, length: number): void {
+    for (let i = 0; i < length; i++) into[i] = this.bytes[position + i]!
+  }
+
+  copyOut(position: number, from: Uint8Array, length: number): void {
+    for (let i = 0; i < length; i++) this.bytes[position + i] = from[i]!
+  }
+}
+
+/** A buffer in a process's memory. */
+export class MemoryBuffer implements UserBuffer {
+  readonly view: undefined = undefined
+  readonly lengthBytes: number
+  readonly #memory: UserMemory
+  readonly #hi: number
+  readonly #lo: number
+
+  constructor(memory: UserMemory, hi: number, lo: number, lengthBytes: number) {
+    this.#memory = memory
+    this.#hi = hi
+    this.#lo = lo
+    this.lengthBytes = lengthBytes
+  }
+
+  copyIn(position: number, into: Uint8Array, length: number): void {
+    this.#memory.copyIn(this.#hiAt(position), (this.#lo + position) | 0, into, 0, length)
+  }
+
+  copyOut(position: number, from: Uint8Array, length: number): void {
+    this.#memory.copyOut(this.#hiAt(position), (this.#lo + position) | 0, from, 0, length)
+  }
+
+  /** EFAULT past the end of the address space. */
+  #hiAt(position: number): number {
+    const hi = (this.#hi >>> 0) + ((this.#lo >>> 0) + position > 0xffffffff ? 1 : 0)
+    if (hi > 0xffffffff) throw EFAULT
+    return hi | 0
+  }
+}

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 import { assert } from './assert.ts'
 
-/** What a node of a `Heap` carries: its place, -1 while it is on none. */
+/** What a node of a `Heap` carries. */
 export interface HeapNode {
+  /** Place, -1 while it is on none. */
   heapIndex: number
+  /**
+   * Set before `push`, not to be changed while on the heap. A field, because a double passed to a function may be boxed;
+   * initialise it with NaN, so that the field is a double from the start.
+   */
+  heapKey: number
 }
 
 const FIRST_CAPACITY = 64
@@ -14,16 +20,18 @@ const FIRST_CAPACITY = 64
  */
 export class Heap<T extends HeapNode> {
   length = 0
-  readonly #nodes: T[] = []
+  readonly #nodes: (T | undefined)[] = []
   #keys = new Float64Array(FIRST_CAPACITY)
   #orders = new Float64Array(FIRST_CAPACITY)
   #nextOrder = 0
 
-  push(node: T, key: number): void {
+  push(node: T): void {
     assert(node.heapIndex < 0, 'node is on a heap already')
     if (this.length === this.#keys.length) this.#grow()
-    const order = this.#nextOrder++
-    this.#siftUp(this.length++, node, key, order)
+    const index = this.length++
+    this.#keys[index] = node.heapKey
+    this.#orders[index] = this.#nextOrder++
+    this.#siftUp(index, node)
   }
 
   /** The node that `shift` would return. */
@@ -34,11 +42,6 @@ export class Heap<T extends HeapNode> {
   /** Key of `first`; Infinity while empty. */
   get firstKey(): number {
     return this.length === 0 ? Infinity : this.#keys[0]!
-  }
-
-  keyOf(node: T): number {
-    assert(this.#nodes[node.heapIndex] === node, 'node is not on this heap')
-    return this.#keys[node.heapIndex]!
   }
 
   /** Removes and returns the node with the smallest key. */
@@ -54,53 +57,62 @@ export class Heap<T extends HeapNode> {
     node.heapIndex = -1
     const tail = --this.length
     const moved = this.#nodes[tail]!
-    this.#nodes.length = tail
+    this.#nodes[tail] = undefined
     if (index === tail) return
-    const key = this.#keys[tail]!
-    const order = this.#orders[tail]!
-    if (index > 0 && this.#before(key, order, (index - 1) >> 1)) this.#siftUp(index, moved, key, order)
-    else this.#siftDown(index, moved, key, order)
+    this.#keys[index] = this.#keys[tail]!
+    this.#orders[index] = this.#orders[tail]!
+    if (index > 0 && this.#before(index, (index - 1) >> 1)) this.#siftUp(index, moved)
+    else this.#siftDown(index, moved)
   }
 
-  #before(key: number, order: number, index: number): boolean {
-    const other = this.#keys[index]!
-    return key < other || (key === other && order < this.#orders[index]!)
+  #before(a: number, b: number): boolean {
+    const keys = this.#keys
+    const difference = keys[a]! - keys[b]!
+    return difference < 0 || (difference === 0 && this.#orders[a]! < this.#orders[b]!)
   }
 
-  #siftUp(from: number, node: T, key: number, order: number): void {
+  /** Moves the keys at the index up to their place and puts the node there. */
+  #siftUp(from: number, node: T): void {
     let index = from
     while (index > 0) {
       const parent = (index - 1) >> 1
-      if (!this.#before(key, order, parent)) break
-      this.#move(parent, index)
+      if (!this.#before(index, parent)) break
+      this.#swapKeys(index, parent)
+      this.#put(index, this.#nodes[parent]!)
       index = parent
     }
-    this.#place(index, node, key, order)
+    this.#put(index, node)
   }
 
-  #siftDown(from: number, node: T, key: number, order: number): void {
+  /** Moves the keys at the index down to their place and puts the node there. */
+  #siftDown(from: number, node: T): void {
     let index = from
     for (;;) {
       let child = 2 * index + 1
       if (child >= this.length) break
-      const right = child + 1
-      if (right < this.length && this.#before(this.#keys[right]!, this.#orders[right]!, child)) child = right
-      if (this.#before(key, order, child)) break
-      this.#move(child, index)
+      if (child + 1 < this.length && this.#before(child + 1, child)) child++
+      if (this.#before(index, child)) break
+      this.#swapKeys(index, child)
+      this.#put(index, this.#nodes[child]!)
       index = child
     }
-    this.#place(index, node, key, order)
+    this.#put(index, node)
   }
 
-  #move(from: number, to: number): void {
-    this.#place(to, this.#nodes[from]!, this.#keys[from]!, this.#orders[from]!)
-  }
-
-  #place(index: number, node: T, key: number, order: number): void {
+  #put(index: number, node: T): void {
     this.#nodes[index] = node
-    this.#keys[index] = key
-    this.#orders[index] = order
     node.heapIndex = index
+  }
+
+  #swapKeys(a: number, b: number): void {
+    const keys = this.#keys
+    const orders = this.#orders
+    const key = keys[a]!
+    const order = orders[a]!
+    keys[a] = keys[b]!
+    orders[a] = orders[b]!
+    keys[b] = key
+    orders[b] = order
   }
 
   #grow(): void {

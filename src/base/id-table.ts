@@ -11,23 +11,21 @@ const FIRST_WORDS = 4
  */
 export class IdTable<T> {
   /** Number of published values. */
-  size: number
+  size = 0
   readonly #first: number
   readonly #last: number
   /** One bit an id, set while it is taken. */
   #taken: Int32Array
   /** No word below this one has a free bit. */
-  #hint: number
+  #hint = 0
   readonly #values: (T | undefined)[]
 
   /** Ids `first` … `last`, both included. */
   constructor(first = 1, last: number = OBJECT_ID_MAX) {
     assert(0 <= first && first <= last && last <= OBJECT_ID_MAX, `ids from ${first} to ${last}`)
-    this.size = 0
     this.#first = first
     this.#last = last
     this.#taken = new Int32Array(FIRST_WORDS)
-    this.#hint = 0
     this.#values = []
   }
 

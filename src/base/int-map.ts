@@ -14,13 +14,12 @@ function hash(key: number): number {
  * while the number of keys stays below its former maximum.
  */
 export class IntMap {
-  size: number
+  size = 0
   #keys: Int32Array
   /** 0: the place is free. */
   #values: Int32Array
 
   constructor() {
-    this.size = 0
     this.#keys = new Int32Array(FIRST_CAPACITY)
     this.#values = new Int32Array(FIRST_CAPACITY)
   }

@@ -25,7 +25,7 @@ export class RangeChunks {
   offsets: Int32Array
   /** Number of the range's value. */
   valueIds: Int32Array
-  #free: number
+  #free = -1
 
   constructor() {
     this.counts = new Int32Array(0)
@@ -35,7 +35,6 @@ export class RangeChunks {
     this.lastPages = new Float64Array(0)
     this.offsets = new Int32Array(0)
     this.valueIds = new Int32Array(0)
-    this.#free = -1
     this.#grow(FIRST_CHUNKS)
   }
 

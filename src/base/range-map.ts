@@ -24,21 +24,19 @@ export class ByteRange {
  */
 export class RangeMap<T> {
   /** Number of ranges. */
-  size: number
+  size = 0
   readonly #chunks: RangeChunks
   /** Chunks in ascending order, and the page of the first range of each. */
   #directory: Int32Array
   #directoryPages: Float64Array
-  #directoryLength: number
+  #directoryLength = 0
   readonly #values: (T | undefined)[]
   readonly #freeValueIds: number[]
 
   constructor() {
-    this.size = 0
     this.#chunks = new RangeChunks()
     this.#directory = new Int32Array(16)
     this.#directoryPages = new Float64Array(16)
-    this.#directoryLength = 0
     this.#values = []
     this.#freeValueIds = []
   }

@@ -8,7 +8,8 @@ import { List, type ListNode } from '../base/list.ts'
 export class Alarm implements HeapNode, ListNode<Alarm> {
   readonly name: string
   readonly run: () => void
-  heapIndex: number
+  heapIndex = -1
+  heapKey: number = Number.NaN
   list: List<Alarm> | undefined
   next: Alarm | undefined
   previous: Alarm | undefined
@@ -18,7 +19,6 @@ export class Alarm implements HeapNode, ListNode<Alarm> {
   constructor(clock: Clock, name: string, run: () => void) {
     this.name = name
     this.run = run
-    this.heapIndex = -1
     this.list = undefined
     this.next = undefined
     this.previous = undefined
@@ -58,14 +58,13 @@ export class Alarm implements HeapNode, ListNode<Alarm> {
  */
 export class Clock {
   /** The present instant. Written by the clock only. */
-  now: number
+  now = 0
   /** Alarms of the present instant, in order of arming. The scheduler takes from here. */
   readonly due: List<Alarm>
   readonly #later: Heap<Alarm>
   readonly #source: (() => number) | undefined
 
   constructor(source?: () => number) {
-    this.now = 0
     this.due = new List<Alarm>('due alarms')
     this.#later = new Heap<Alarm>()
     this.#source = source
@@ -115,7 +114,10 @@ export class Clock {
       broken(`delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`)
     this.unschedule(alarm)
     if (delayNanos === 0) this.due.pushLast(alarm)
-    else this.#later.push(alarm, at)
+    else {
+      alarm.heapKey = at
+      this.#later.push(alarm)
+    }
   }
 
   /** See `Alarm.cancel`. */
@@ -126,7 +128,8 @@ export class Clock {
 
   /** See `Alarm.at`. */
   timeOf(alarm: Alarm): number {
-    return alarm.list === undefined ? this.#later.keyOf(alarm) : this.now
+    if (!alarm.armed) broken(`alarm ${alarm.name} is not armed`)
+    return alarm.list === undefined ? alarm.heapKey : this.now
   }
 
   #collectDue(): void {

@@ -154,11 +154,10 @@ export class ReplayDivergence extends Error {
 class ReplayDecisions implements Decisions {
   readonly isDefault = false
   readonly #log: DecisionLog
-  #position: number
+  #position = 0
 
   constructor(log: DecisionLog) {
     this.#log = log
-    this.#position = 0
   }
 
   choose(topic: string, count: number): number {

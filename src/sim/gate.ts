@@ -16,10 +16,10 @@ export class Gate<T> {
   #promise: Promise<T> | undefined
   #resolve: ((value: T) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
-  #waiters: number
+  #waiters = 0
   #value: T | undefined
   #error: unknown
-  #fails: boolean
+  #fails = false
 
   /** Through `scheduler.createGate`. */
   constructor(
@@ -35,10 +35,8 @@ export class Gate<T> {
     this.#promise = undefined
     this.#resolve = undefined
     this.#reject = undefined
-    this.#waiters = 0
     this.#value = undefined
     this.#error = undefined
-    this.#fails = false
   }
 
   /** Somebody waits. */

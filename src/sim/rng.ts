@@ -6,7 +6,7 @@ export class Rng {
   #a: number
   #b: number
   #c: number
-  #counter: number
+  #counter = 1
 
   /** `seed`: a whole number, 0 … 2^53-1. */
   constructor(seed: number) {
@@ -17,7 +17,6 @@ export class Rng {
     this.#a = 0x9e3779b9 | 0
     this.#b = seed | 0
     this.#c = (seed / 4294967296) | 0
-    this.#counter = 1
     for (let i = 0; i < 15; i++) this.next()
   }
 

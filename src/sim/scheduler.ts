@@ -23,24 +23,21 @@ export class Scheduler {
   readonly clock: Clock
   readonly decisions: Decisions
   /** Steps run so far. */
-  steps: number
+  steps = 0
   /**
    * Gives real time a turn when a task awaits something that is not a gate (a file, a socket): a host sets it. Without
    * it such an await is an error. In live use it also waits for the next alarm or for what the host brings.
    */
   idle: (() => Promise<void>) | undefined
-  #stepping: boolean
-  #driving: boolean
+  #stepping = false
+  #driving = false
   readonly #waits: Waits
   readonly #sleepers: Gate<void>[]
 
   constructor(clock: Clock, decisions: Decisions) {
     this.clock = clock
     this.decisions = decisions
-    this.steps = 0
     this.idle = undefined
-    this.#stepping = false
-    this.#driving = false
     this.#waits = new Waits()
     this.#sleepers = []
   }

@@ -5,18 +5,16 @@ import type { Waits } from './waits.ts'
 export class Task<T> {
   readonly name: string
   /** Finished, in whichever way. */
-  settled: boolean
+  settled = false
   readonly #waits: Waits
   readonly #promise: Promise<T>
-  #joiners: number
+  #joiners = 0
   #joined: boolean
 
   /** Through `scheduler.spawn`. `joined`: its failure is somebody's already. */
   constructor(waits: Waits, name: string, body: () => Promise<T>, joined: boolean) {
     this.name = name
-    this.settled = false
     this.#waits = waits
-    this.#joiners = 0
     this.#joined = joined
     waits.tasks.add(this)
     this.#promise = this.#start(body)

@@ -14,15 +14,13 @@ export class Waits {
   /** First failure of a task that nobody joined. */
   failure: { readonly error: unknown } | undefined
   /** A wait ended while some task had several: counting cannot tell who runs now. */
-  wokeShared: boolean
-  #count: number
+  wokeShared = false
+  #count = 0
 
   constructor() {
     this.tasks = new Set()
     this.places = new Set()
     this.failure = undefined
-    this.wokeShared = false
-    this.#count = 0
   }
 
   /** Tasks that run and do not wait; a task that waits at several places counts for each of them. */

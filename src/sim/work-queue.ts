@@ -34,8 +34,8 @@ export class WorkQueue {
   readonly #latencyNanos: number
   /** Without a bound, as in the kernel: an item is on it once. */
   readonly #items: List<Work>
-  #sequence: number
-  #running: number
+  #sequence = 0
+  #running = 0
 
   constructor(
     world: { readonly clock: Clock; readonly decisions: Decisions },
@@ -47,8 +47,6 @@ export class WorkQueue {
     this.#decisions = world.decisions
     this.#latencyNanos = latencyNanos
     this.#items = new List<Work>(name)
-    this.#sequence = 0
-    this.#running = 0
   }
 
   /** Number of items queued and not started. */

@@ -41,17 +41,17 @@ export interface RecorderOptions {
  * is unique while the group is outstanding. Flow 0 is none.
  */
 export class Recorder {
-  enabled: boolean
+  enabled = false
   /** Events that a bounded recorder has forgotten. */
-  lost: number
+  lost = 0
   /** Number of flows opened so far: the last flow's id. */
-  flowCount: number
+  flowCount = 0
   readonly #clock: Clock
   readonly #chunksMax: number
   readonly #chunks: Chunk[]
   #chunk: Chunk
   /** Events in `#chunk`. */
-  #used: number
+  #used = TRACE_CHUNK_EVENTS
   readonly #flows: IntMap
   readonly #deviceNames: Map<number, string>
   readonly #names: string[]
@@ -60,14 +60,10 @@ export class Recorder {
   constructor(clock: Clock, options: RecorderOptions = {}) {
     const eventsMax = options.eventsMax ?? Infinity
     assert(eventsMax >= 1, `a recorder of ${eventsMax} events`)
-    this.enabled = false
-    this.lost = 0
-    this.flowCount = 0
     this.#clock = clock
     this.#chunksMax = Math.max(2, Math.ceil(eventsMax / TRACE_CHUNK_EVENTS))
     this.#chunk = new Chunk(0)
     this.#chunks = []
-    this.#used = TRACE_CHUNK_EVENTS
     this.#flows = new IntMap()
     this.#deviceNames = new Map()
     this.#names = []

@@ -20,7 +20,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { parseCommandLine } = await import('./parse.ts')
   const invocation = parseCommandLine(words)
-  const { run } = await invocation.command.load()
+  const { COMMAND_MODULES } = await import('./modules.ts')
+  const { run } = await COMMAND_MODULES[invocation.command.module]()
   return run(invocation)
 }
 

@@ -27,21 +27,18 @@ export interface ExampleSpec {
   readonly what: string
 }
 
+export type ModuleName = 'simulate' | 'trace-summary' | 'trace-export' | 'doctor' | 'completion' | 'man'
+
 export interface CommandSpec {
   /** Words after `iopf`. */
   readonly path: readonly string[]
+  /** Key of `COMMAND_MODULES`. */
+  readonly module: ModuleName
   readonly summary: string
   readonly description: string
   readonly examples: readonly ExampleSpec[]
   readonly arguments: readonly ArgumentSpec[]
   readonly options: readonly OptionSpec[]
-  /** Imports the command's code, and only then. */
-  readonly load: () => Promise<CommandModule>
-}
-
-export interface CommandModule {
-  /** Returns the exit code. */
-  readonly run: (invocation: Invocation) => Promise<number>
 }
 
 /** What the user asked for, checked against the table. */
@@ -68,6 +65,7 @@ export const COMMON_OPTIONS: readonly OptionSpec[] = [
 
 const SIMULATE: CommandSpec = {
   path: ['simulate'],
+  module: 'simulate',
   summary: 'run a scenario: a machine, a process and a workload in virtual time',
   description:
     'Builds the machine that the scenario describes, copies the workload through it by DMA into memory that is not ' +
@@ -103,22 +101,22 @@ const SIMULATE: CommandSpec = {
     { long: 'quiet', short: 'q', help: 'no progress on standard error' },
     FORCE_OPTION,
   ],
-  load: () => import('./simulate/command.ts'),
 }
 
 const TRACE_SUMMARY: CommandSpec = {
   path: ['trace', 'summary'],
+  module: 'trace-summary',
   summary: 'events, flows and latencies of a trace',
   description:
     'Counts the events of a trace by name and the latency of its page request groups from request to response.',
   examples: [{ command: 'iopf trace summary run.ndjson', what: 'counts and latencies' }],
   arguments: [{ name: 'file', kind: 'file', help: 'NDJSON trace, as --trace writes it' }],
   options: [JSON_OPTION],
-  load: () => import('./trace/summary.ts'),
 }
 
 const TRACE_EXPORT: CommandSpec = {
   path: ['trace', 'export'],
+  module: 'trace-export',
   summary: 'turn a trace into another format',
   description:
     'Reads an NDJSON trace and writes it for another tool: Perfetto protobuf for ui.perfetto.dev, or text as ftrace prints it.',
@@ -145,22 +143,22 @@ const TRACE_EXPORT: CommandSpec = {
     },
     FORCE_OPTION,
   ],
-  load: () => import('./trace/export.ts'),
 }
 
 const DOCTOR: CommandSpec = {
   path: ['doctor'],
+  module: 'doctor',
   summary: 'what this host can do, and the cure for what it cannot',
   description:
     'Checks Node, shared memory, the kernel features, the C compiler and the optional packages that parts of iopf use.',
   examples: [{ command: 'iopf doctor', what: 'one line a check' }],
   arguments: [],
   options: [JSON_OPTION],
-  load: () => import('./doctor/command.ts'),
 }
 
 const COMPLETION: CommandSpec = {
   path: ['completion'],
+  module: 'completion',
   summary: 'print a completion script',
   description: 'Prints a script that completes commands, options, choices and files of iopf in your shell.',
   examples: [
@@ -169,17 +167,16 @@ const COMPLETION: CommandSpec = {
   ],
   arguments: [{ name: 'shell', kind: 'text', choices: ['bash', 'zsh', 'fish'], help: 'your shell' }],
   options: [],
-  load: () => import('./completion.ts'),
 }
 
 const MAN: CommandSpec = {
   path: ['man'],
+  module: 'man',
   summary: 'print the man page',
   description: 'Prints the man page iopf(1) in man(7) macros.',
   examples: [{ command: 'iopf man | man -l -', what: 'read it' }],
   arguments: [],
   options: [],
-  load: () => import('./man.ts'),
 }
 
 export const COMMANDS: readonly CommandSpec[] = [

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import type { Alarm } from '../sim/clock.ts'
+import { EVENTS } from '../trace/events.ts'
 import type { World } from '../trace/world.ts'
 
 /**
@@ -7,15 +8,17 @@ import type { World } from '../trace/world.ts'
  * the handler runs as a step of its own after the interrupt latency.
  */
 export class Interrupt {
+  readonly name: string
   readonly #world: World
   readonly #alarm: Alarm
   readonly #latencyNanos: number
   #handler: (() => void) | undefined = undefined
 
   constructor(world: World, name: string, latencyNanos: number) {
+    this.name = name
     this.#world = world
     this.#latencyNanos = latencyNanos
-    this.#alarm = world.clock.createAlarm(name, () => this.#handler?.())
+    this.#alarm = world.clock.createAlarm(name, () => this.#deliver())
   }
 
   /** Kernel side: who is called. `undefined` disconnects; an interrupt under way is then lost, as on hardware. */
@@ -35,6 +38,12 @@ export class Interrupt {
   deliverPending(): void {
     if (!this.#alarm.armed) return
     this.#alarm.cancel()
+    this.#deliver()
+  }
+
+  #deliver(): void {
+    const { trace } = this.#world
+    if (trace.enabled) trace.emit(EVENTS.interrupt, 0, trace.intern(this.name))
     this.#handler?.()
   }
 }

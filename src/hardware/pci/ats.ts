@@ -26,17 +26,20 @@ export class Ats implements CapabilityRegisters {
   enabled: boolean
   /** Smallest translation unit: 2^(stu + 12) bytes. Fixed while enabled. */
   stu: number
+  readonly #onDisable: () => void
 
-  constructor(config: AtsConfig) {
+  /** `onDisable`: cached translations are no longer to be used. */
+  constructor(config: AtsConfig, onDisable: () => void) {
     const depth = config.invalidateQueueDepth
     assert(depth >= 1 && depth <= ITAGS, `invalidate queue depth ${depth}`)
     this.invalidateQueueDepth = depth
     this.enabled = false
     this.stu = 0
+    this.#onDisable = onDisable
   }
 
   restart(): void {
-    this.enabled = false
+    this.#enable(false)
     this.stu = 0
   }
 
@@ -50,7 +53,13 @@ export class Ats implements CapabilityRegisters {
     if (register !== ATS_CAPABILITY || mask >>> 16 === 0) return
     const control = value >>> 16
     if (!this.enabled) this.stu = control & ATS_STU_MASK
-    this.enabled = (control & ATS_ENABLE) !== 0
+    this.#enable((control & ATS_ENABLE) !== 0)
+  }
+
+  #enable(enable: boolean): void {
+    const disables = this.enabled && !enable
+    this.enabled = enable
+    if (disables) this.#onDisable()
   }
 }
 

@@ -52,8 +52,8 @@ export class Translator {
   readonly #memory: PhysicalMemory
   readonly #nested: boolean
   readonly #walkers: (Walker | undefined)[]
-  /** Stage-1 walkers whose tables lie in guest memory. */
-  readonly #guestWalkers: (Walker | undefined)[]
+  /** Of their own: a nested walk is in the middle of a stage-1 walk when it needs one. */
+  readonly #secondWalkers: (Walker | undefined)[]
   readonly #secondStage: SecondStage
 
   constructor(memory: PhysicalMemory, config: SimpleIommuConfig) {
@@ -63,13 +63,11 @@ export class Translator {
     this.#nested = config.nested
     this.#secondStage = new SecondStage()
     this.#walkers = Array.from({ length: 16 }, () => undefined)
-    this.#guestWalkers = Array.from({ length: 16 }, () => undefined)
+    this.#secondWalkers = Array.from({ length: 16 }, () => undefined)
     for (const [id, format] of FORMATS) {
       if (!config.formats.includes(id)) continue
       this.#walkers[id] = new Walker(memory, format)
-      const guest = new Walker(memory, format)
-      guest.secondStage = this.#secondStage
-      this.#guestWalkers[id] = guest
+      this.#secondWalkers[id] = new Walker(memory, format)
     }
   }
 
@@ -99,11 +97,11 @@ export class Translator {
   }
 
   #walk(space: Space, hi: number, lo: number, access: number, out: Translation): number {
-    const walker = this.#walkerOf(space)
-    if (walker === undefined) return REASON_SPACE_INVALID
+    const walker = this.#walkers[space.format]
+    if (walker === undefined || !this.#enter(space)) return REASON_SPACE_INVALID
     this.walks++
-    const status = walker.walk(space.root, hi, lo, access, out)
-    if (status !== WALK_OK) return this.#reasonOf(walker, status, space.root, hi, lo, access, out)
+    const status = this.#walkOnce(walker, space, hi, lo, access, out)
+    if (status !== WALK_OK) return this.#reasonOf(walker, status, space, hi, lo, access, out)
     out.frameOffset = walker.frameOffset
     // Write permission is kept for writes alone: the first write must walk, to set the dirty bit.
     const granted = out.access & ((access & ACCESS_WRITE) | ACCESS_READ | ACCESS_EXEC)
@@ -112,18 +110,33 @@ export class Translator {
     return 0
   }
 
-  #walkerOf(space: Space): Walker | undefined {
-    if (space.type !== SPACE_NESTED) return this.#walkers[space.format]
-    const second = this.#walkers[space.stage2Format]
-    if (!this.#nested || second === undefined) return undefined
+  /** Prepares the second stage where there is one. */
+  #enter(space: Space): boolean {
+    if (space.type !== SPACE_NESTED) return true
+    const second = this.#secondWalkers[space.stage2Format]
+    if (!this.#nested || second === undefined) return false
     this.#secondStage.enter(second, space.stage2Root)
-    return this.#guestWalkers[space.format]
+    return true
   }
 
+  #walkOnce(
+    walker: Walker,
+    space: Space,
+    hi: number,
+    lo: number,
+    access: number,
+    out: Translation,
+  ): WalkStatus {
+    return space.type === SPACE_NESTED
+      ? walker.walkNested(space.root, hi, lo, access, this.#secondStage, out)
+      : walker.walk(space.root, hi, lo, access, out)
+  }
+
+  /** Further walks find out which permission is missing. */
   #reasonOf(
     walker: Walker,
     status: WalkStatus,
-    root: number,
+    space: Space,
     hi: number,
     lo: number,
     access: number,
@@ -132,10 +145,10 @@ export class Translator {
     if (status === WALK_SECOND_STAGE) return REASON_STAGE2 + plainReason(this.#secondStage.status, access)
     if (status !== WALK_NO_PERMISSION) return plainReason(status, access)
     const privilege = access & ACCESS_PRIV
-    if (walker.walk(root, hi, lo, ACCESS_READ | privilege, out) === WALK_OK)
+    if (this.#walkOnce(walker, space, hi, lo, ACCESS_READ | privilege, out) === WALK_OK)
       return plainReason(status, access & ~ACCESS_READ)
     const supervisor =
-      privilege === 0 && walker.walk(root, hi, lo, ACCESS_READ | ACCESS_PRIV, out) === WALK_OK
+      privilege === 0 && this.#walkOnce(walker, space, hi, lo, ACCESS_READ | ACCESS_PRIV, out) === WALK_OK
     return supervisor ? REASON_PRIVILEGE : REASON_NO_READ
   }
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+import type { List, ListNode } from '../../../base/list.ts'
+import type { Alarm } from '../../../sim/clock.ts'
+import { NO_PASID, type Translation } from '../../pci/messages.ts'
+import type { Transfer, TransferStatus } from './transfer.ts'
+
+/** The translation that a channel uses for one side of the page that it moves. */
+export class PageHold {
+  valid = false
+  hi = 0
+  /** Bits 31:12. */
+  lo = 0
+  frame = 0
+  /** Size of the translated region; below 12 the region starts at `frameOffset` of the frame. */
+  shift = 12
+  frameOffset = 0
+
+  matches(hi: number, lo: number): boolean {
+    return this.valid && this.lo === (lo & ~0xfff) && this.hi === hi
+  }
+
+  /** A whole page, usable until invalidated. */
+  keep(hi: number, lo: number, frame: number): void {
+    this.valid = true
+    this.hi = hi
+    this.lo = lo & ~0xfff
+    this.frame = frame
+    this.shift = 12
+    this.frameOffset = 0
+  }
+
+  /** A translation for this step only. */
+  use(result: Translation): void {
+    this.valid = false
+    this.frame = result.frame
+    this.shift = result.shift
+    this.frameOffset = result.frameOffset
+  }
+
+  /** Byte offset in the frame. */
+  offset(lo: number): number {
+    return this.shift >= 12 ? lo & 0xfff : this.frameOffset + (lo & ((1 << this.shift) - 1))
+  }
+
+  /** Bytes from the address to the end of the page. */
+  room(lo: number): number {
+    const bytes = 1 << Math.min(this.shift, 12)
+    return bytes - (lo & (bytes - 1))
+  }
+}
+
+/** A place for one running transfer. Its alarm is armed, or it waits for a response or for credits, or it is idle. */
+export class Channel implements ListNode<Channel> {
+  readonly index: number
+  readonly alarm: Alarm
+  transfer: Transfer | undefined
+  pasid: number
+  /** ACCESS_PRIV where the transfer asks for it and may. */
+  prefixAccess: number
+  reads: boolean
+  writes: boolean
+  readonly source: PageHold
+  readonly destination: PageHold
+  sourceHi: number
+  sourceLo: number
+  destinationHi: number
+  destinationLo: number
+  remaining: number
+  /** Pages moved whose time has not been spent yet. */
+  unpaidPages: number
+  /** The time before the next translation request has been spent. */
+  paid: boolean
+  /** Success responses in a row without a translation. */
+  attempts: number
+  /** The next translation request follows a Success response. */
+  retrying: boolean
+  /** Group whose response it waits for, -1: none. */
+  grpid: number
+  /** Set: the transfer ends thus at the next step. */
+  ending: TransferStatus | undefined
+  /** Idle channels, or those that wait for credits. */
+  list: List<Channel> | undefined
+  next: Channel | undefined
+  previous: Channel | undefined
+
+  constructor(index: number, alarmOf: (channel: Channel) => Alarm) {
+    this.index = index
+    this.transfer = undefined
+    this.pasid = NO_PASID
+    this.prefixAccess = 0
+    this.reads = this.writes = false
+    this.source = new PageHold()
+    this.destination = new PageHold()
+    this.sourceHi = this.sourceLo = 0
+    this.destinationHi = this.destinationLo = 0
+    this.remaining = 0
+    this.unpaidPages = 0
+    this.paid = false
+    this.attempts = 0
+    this.retrying = false
+    this.grpid = -1
+    this.ending = undefined
+    this.list = undefined
+    this.next = undefined
+    this.previous = undefined
+    this.alarm = alarmOf(this)
+  }
+
+  begin(transfer: Transfer, prefixAccess: number): void {
+    this.transfer = transfer
+    this.pasid = transfer.pasid
+    this.prefixAccess = prefixAccess
+    this.reads = transfer.readsMemory
+    this.writes = transfer.writesMemory
+    this.sourceHi = transfer.sourceHi
+    this.sourceLo = transfer.sourceLo
+    this.destinationHi = transfer.destinationHi
+    this.destinationLo = transfer.destinationLo
+    this.remaining = transfer.lengthBytes
+    this.unpaidPages = 0
+    this.paid = this.retrying = false
+    this.attempts = 0
+    this.grpid = -1
+    this.ending = undefined
+    this.dropHolds()
+  }
+
+  advance(bytes: number): void {
+    this.remaining -= bytes
+    const source = (this.sourceLo >>> 0) + bytes
+    if (source >= 4294967296) this.sourceHi = (this.sourceHi + 1) | 0
+    this.sourceLo = source | 0
+    const destination = (this.destinationLo >>> 0) + bytes
+    if (destination >= 4294967296) this.destinationHi = (this.destinationHi + 1) | 0
+    this.destinationLo = destination | 0
+  }
+
+  dropHolds(): void {
+    this.source.valid = this.destination.valid = false
+  }
+
+  /** The transfer ends at the channel's next step. */
+  endSoon(status: TransferStatus): void {
+    this.ending = status
+    this.alarm.arm(0)
+  }
+}

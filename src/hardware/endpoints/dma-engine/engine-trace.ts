@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+import { EVENTS } from '../../../trace/events.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
+import { ACCESS_READ, ACCESS_WRITE } from '../../pci/messages.ts'
+import type { Channel } from './channel.ts'
+import { TRANSFER_OPS, TRANSFER_STATUSES, type Transfer } from './transfer.ts'
+
+const WORD = 4294967296
+
+/** The engine's own trace events. */
+export class EngineTrace {
+  readonly #recorder: Recorder
+  readonly #rid: number
+
+  constructor(recorder: Recorder, rid: number) {
+    this.#recorder = recorder
+    this.#rid = rid
+  }
+
+  start(transfer: Transfer): void {
+    const trace = this.#recorder
+    if (!trace.enabled) return
+    const { lengthBytes, pasid, serial } = transfer
+    const op = TRANSFER_OPS.indexOf(transfer.op)
+    const high = (lengthBytes / WORD) | 0
+    trace.emit(EVENTS.transfer_start, 0, this.#rid, pasid, serial, op, high, lengthBytes | 0)
+  }
+
+  done(transfer: Transfer): void {
+    const trace = this.#recorder
+    if (!trace.enabled) return
+    const { bytesDone, serial, faultsTaken } = transfer
+    const status = TRANSFER_STATUSES.indexOf(transfer.status)
+    const high = (bytesDone / WORD) | 0
+    trace.emit(EVENTS.transfer_done, 0, this.#rid, serial, status, high, bytesDone | 0, faultsTaken)
+  }
+
+  dma(channel: Channel, length: number): void {
+    const trace = this.#recorder
+    if (!trace.enabled) return
+    const { pasid } = channel
+    const rid = this.#rid
+    if (channel.reads)
+      trace.emit(EVENTS.dma, 0, rid, pasid, channel.sourceHi, channel.sourceLo, length, ACCESS_READ)
+    if (channel.writes)
+      trace.emit(
+        EVENTS.dma,
+        0,
+        rid,
+        pasid,
+        channel.destinationHi,
+        channel.destinationLo,
+        length,
+        ACCESS_WRITE,
+      )
+  }
+
+  stopMarker(pasid: number): void {
+    const trace = this.#recorder
+    if (trace.enabled) trace.emit(EVENTS.stop_marker, 0, this.#rid, pasid)
+  }
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../../../base/assert.ts'
+import { List } from '../../../base/list.ts'
+import type { Alarm } from '../../../sim/clock.ts'
+import type { Histogram } from '../../../trace/histogram.ts'
+import type { World } from '../../../trace/world.ts'
+import type { PhysicalMemory } from '../../memory.ts'
+import { Ats } from '../../pci/ats.ts'
+import type { ConfigSpace } from '../../pci/config-layout.ts'
+import { type CapabilityRegisters, FunctionConfigSpace } from '../../pci/config-space.ts'
+import {
+  ACCESS_PRIV,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  NO_PASID,
+  type PciFunction,
+  type TranslationAgent,
+} from '../../pci/messages.ts'
+import { PasidCapability } from '../../pci/pasid.ts'
+import type { Pri } from '../../pci/pri.ts'
+import { Channel, type PageHold } from './channel.ts'
+import type { DmaEngineConfig } from './config.ts'
+import { DmaEngineCounters } from './counters.ts'
+import { EngineTrace } from './engine-trace.ts'
+import { PageFaults } from './page-faults.ts'
+import type { Transfer, TransferStatus } from './transfer.ts'
+import { TranslationCache } from './translation-cache.ts'
+import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-client.ts'
+import { Upstream } from './upstream.ts'
+
+export interface DmaEngineParts {
+  readonly name: string
+  readonly rid: number
+  readonly agent: TranslationAgent
+  readonly memory: PhysicalMemory
+  readonly config: DmaEngineConfig
+  /** Receives the time from a group's first page request to its response. */
+  readonly histogram?: Histogram
+}
+
+/**
+ * A device that moves bytes. It translates through its cache and ATS, asks for missing pages with PRI, and goes on when
+ * they are there. Each transfer proceeds in steps of its own, up to `burstPages` pages a step.
+ */
+export class DmaEngine implements PciFunction {
+  readonly name: string
+  readonly rid: number
+  readonly ats: Ats
+  readonly pri: Pri
+  readonly pasid: PasidCapability
+  readonly configSpace: ConfigSpace
+  readonly counters: DmaEngineCounters
+  readonly cache: TranslationCache
+  /** Transfers beyond those in flight, oldest first. */
+  readonly queued: List<Transfer>
+  readonly #trace: EngineTrace
+  readonly #memory: PhysicalMemory
+  readonly #config: DmaEngineConfig
+  readonly #upstream: Upstream
+  readonly #faults: PageFaults
+  readonly #channels: readonly Channel[]
+  readonly #idle: List<Channel>
+  /** Submitted while nothing is accepted: they end in a step of their own. */
+  readonly #refused: List<Transfer>
+  readonly #refusal: Alarm
+  readonly #translations: TranslationClient
+  /** PASIDs whose last transfers are being waited for, and who is told. */
+  readonly #stopping: Map<number, (() => void) | undefined>
+  #accepting: boolean
+  #present: boolean
+  #serial: number
+
+  constructor(world: World, parts: DmaEngineParts) {
+    const { name, rid, agent, memory, config } = parts
+    this.name = name
+    this.rid = rid
+    this.#trace = new EngineTrace(world.trace, rid)
+    this.#memory = memory
+    this.#config = config
+    this.counters = new DmaEngineCounters()
+    this.cache = new TranslationCache(config.atcEntries)
+    this.queued = new List<Transfer>(`${name} queued transfers`)
+    this.#idle = new List<Channel>(`${name} idle channels`)
+    this.#refused = new List<Transfer>(`${name} refused transfers`)
+    this.#refusal = world.clock.createAlarm(`${name} refusal`, () => this.#refuse())
+    this.#stopping = new Map()
+    this.#accepting = this.#present = true
+    this.#serial = 0
+    this.#channels = this.#createChannels(world, config.transfersInFlightMax)
+    this.#upstream = new Upstream(world, name, rid, agent, config.latencies)
+    this.#faults = new PageFaults(world, {
+      rid,
+      config,
+      cache: this.cache,
+      upstream: this.#upstream,
+      counters: this.counters,
+      channels: this.#channels,
+      histogram: parts.histogram,
+    })
+    this.pri = this.#faults.pri
+    this.ats = new Ats(config.ats ?? { invalidateQueueDepth: 32 }, () => this.#translations.invalidateAll())
+    this.pasid = new PasidCapability(config.pasid ?? { width: 1, exec: false, priv: false }, this.ats)
+    this.configSpace = this.#createConfigSpace()
+    this.#translations = new TranslationClient(world, {
+      rid,
+      agent,
+      config,
+      ats: this.ats,
+      cache: this.cache,
+      faults: this.#faults,
+      counters: this.counters,
+      channels: this.#channels,
+    })
+  }
+
+  /** Page requests without a response. */
+  get outstandingRequests(): number {
+    return this.pri.outstandingRequests
+  }
+
+  /** Transfers that run. */
+  get inFlight(): number {
+    return this.#channels.length - this.#idle.length
+  }
+
+  /** Nothing runs, waits, or is on its way to the unit; late responses may still be due. */
+  get idle(): boolean {
+    return this.inFlight === 0 && this.queued.length === 0 && this.#upstream.length === 0
+  }
+
+  /** Starts the transfer, or queues it behind those in flight. Its `onDone` is called in a later step. */
+  submit(transfer: Transfer): void {
+    assert(transfer.status !== 'queued' && transfer.status !== 'running', 'transfer submitted twice')
+    assert(transfer.lengthBytes >= 0 && transfer.lengthBytes < 2 ** 53, `length ${transfer.lengthBytes}`)
+    transfer.serial = ++this.#serial
+    transfer.bytesDone = transfer.faultsTaken = transfer.retries = 0
+    transfer.status = 'queued'
+    this.counters.transfers++
+    this.#trace.start(transfer)
+    if (this.#accepting && !this.#stopping.has(transfer.pasid)) {
+      this.queued.pushLast(transfer)
+      this.#startQueued()
+    } else {
+      this.#refused.pushLast(transfer)
+      this.#refusal.arm(0)
+    }
+  }
+
+  /** Ends the transfer now; page requests on their way stay outstanding until they are answered. */
+  abort(transfer: Transfer): void {
+    if (transfer.status === 'queued') {
+      transfer.list!.remove(transfer)
+      this.#conclude(transfer, 'aborted')
+    } else if (transfer.status === 'running') {
+      const channel = this.#channels.find((candidate) => candidate.transfer === transfer)
+      assert(channel !== undefined, 'running transfer without a channel')
+      this.#finish(channel, 'aborted')
+    }
+  }
+
+  /**
+   * The function stops using the PASID: its transfers are aborted (or awaited: `finish`), then a Stop Marker follows
+   * their page requests. `onStopped` is called when the marker has been sent.
+   */
+  stopPasid(pasid: number, how: 'abort' | 'finish' = 'abort', onStopped?: () => void): void {
+    this.#stopping.set(pasid, onStopped)
+    if (how === 'abort') this.#abortWhere(pasid)
+    this.#completeStop(pasid)
+  }
+
+  /** Aborts everything and takes no more transfers until `start`. */
+  stop(): void {
+    this.#accepting = false
+    this.#abortWhere(undefined)
+  }
+
+  start(): void {
+    assert(this.#present, `${this.name} was removed`)
+    this.#accepting = true
+  }
+
+  /** Leaves the bus without notice: nothing is sent, answered or remembered any more. */
+  remove(): void {
+    this.stop()
+    this.#present = false
+    this.#upstream.clear()
+    this.pri.restart()
+    this.ats.restart()
+    this.pasid.restart()
+    this.cache.clear()
+    this.#stopping.clear()
+  }
+
+  invalidateRequest(pasid: number, hi: number, lo: number, shift: number, itag: number): void {
+    if (!this.#present) return
+    this.counters.invalidations++
+    this.#translations.invalidate(pasid, hi, lo, shift)
+    this.#upstream.invalidateCompletion(1 << itag)
+  }
+
+  pageGroupResponse(pasid: number, grpid: number, code: number, private0: number, private1: number): void {
+    if (this.#present) this.#faults.respond(pasid, grpid, code, private0, private1)
+  }
+
+  #createChannels(world: World, count: number): readonly Channel[] {
+    return Array.from({ length: count }, (_, index) => {
+      const channel = new Channel(index, (self) =>
+        world.clock.createAlarm(`${this.name} channel ${index}`, () => this.#step(self)),
+      )
+      this.#idle.pushLast(channel)
+      return channel
+    })
+  }
+
+  #createConfigSpace(): ConfigSpace {
+    const capabilities: CapabilityRegisters[] = []
+    if (this.#config.ats !== undefined) capabilities.push(this.ats)
+    if (this.#config.pri !== undefined) capabilities.push(this.pri)
+    if (this.#config.pasid !== undefined) capabilities.push(this.pasid)
+    return new FunctionConfigSpace(capabilities)
+  }
+
+  #startQueued(): void {
+    while (this.queued.length > 0 && this.#idle.length > 0) {
+      const transfer = this.queued.shift()!
+      const channel = this.#idle.shift()!
+      transfer.status = 'running'
+      const prefix = transfer.privileged && transfer.pasid !== NO_PASID ? this.pasid.prefixAccess : 0
+      channel.begin(transfer, prefix & ACCESS_PRIV)
+      if (transfer.pasid !== NO_PASID && !this.pasid.allows(transfer.pasid)) channel.ending = 'unrecoverable'
+      channel.alarm.arm(0)
+    }
+  }
+
+  #step(channel: Channel): void {
+    if (channel.ending !== undefined) {
+      this.#finish(channel, channel.ending)
+      return
+    }
+    for (let moved = 0; moved < this.#config.burstPages && channel.remaining > 0; moved++) {
+      if (!this.#movePage(channel)) return
+    }
+    const nanos = this.#translations.pay(channel, 0)
+    if (channel.remaining === 0 && nanos === 0) this.#finish(channel, 'done')
+    else channel.alarm.arm(nanos)
+  }
+
+  /** `false`: the channel waits for something, or its transfer has ended. */
+  #movePage(channel: Channel): boolean {
+    const { source, destination } = channel
+    let length = channel.remaining
+    if (channel.reads) {
+      if (!this.#resolve(channel, source, channel.sourceHi, channel.sourceLo, ACCESS_READ)) return false
+      length = Math.min(length, source.room(channel.sourceLo))
+    }
+    if (channel.writes) {
+      const { destinationHi, destinationLo } = channel
+      if (!this.#resolve(channel, destination, destinationHi, destinationLo, ACCESS_WRITE)) return false
+      length = Math.min(length, destination.room(destinationLo))
+    }
+    if (!this.#moveBytes(channel, channel.transfer!, length)) {
+      this.#finish(channel, 'bus-error')
+      return false
+    }
+    this.#trace.dma(channel, length)
+    channel.advance(length)
+    channel.transfer!.bytesDone += length
+    channel.unpaidPages++
+    this.counters.pagesMoved++
+    this.counters.bytesMoved += length
+    return true
+  }
+
+  #moveBytes(channel: Channel, transfer: Transfer, length: number): boolean {
+    const { source, destination } = channel
+    const from = source.offset(channel.sourceLo)
+    const to = destination.offset(channel.destinationLo)
+    switch (transfer.op) {
+      case 'copy':
+        return this.#memory.copy(destination.frame, to, source.frame, from, length)
+      case 'fill':
+        return this.#memory.fill(destination.frame, to, length, transfer.value)
+      case 'write':
+        return this.#memory.write(destination.frame, to, transfer.buffer, transfer.bytesDone, length)
+      default:
+        return this.#memory.read(source.frame, from, transfer.buffer, transfer.bytesDone, length)
+    }
+  }
+
+  /** `false`: the channel waits, or its transfer has ended. */
+  #resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): boolean {
+    const outcome = this.#translations.resolve(channel, hold, hi, lo, need)
+    if (outcome === RESOLVED) return true
+    if (outcome === REFUSED) this.#finish(channel, 'unrecoverable')
+    else if (outcome === EXHAUSTED) this.#finish(channel, 'retries')
+    return false
+  }
+
+  #finish(channel: Channel, status: TransferStatus): void {
+    const transfer = channel.transfer!
+    channel.alarm.cancel()
+    this.#faults.forget(channel)
+    channel.transfer = undefined
+    channel.dropHolds()
+    this.#idle.pushLast(channel)
+    this.#startQueued()
+    this.#conclude(transfer, status)
+  }
+
+  /** Last act for a transfer: it may be submitted again from its `onDone`. */
+  #conclude(transfer: Transfer, status: TransferStatus): void {
+    transfer.status = status
+    this.#trace.done(transfer)
+    if (this.#stopping.size > 0) this.#completeStop(transfer.pasid)
+    transfer.onDone?.(transfer)
+  }
+
+  /** Those of the PASID, or all. */
+  #abortWhere(pasid: number | undefined): void {
+    for (;;) {
+      const transfer = this.#find(pasid)
+      if (transfer === undefined) return
+      this.abort(transfer)
+    }
+  }
+
+  /** The oldest queued transfer (or one that runs) of the PASID, or of any. */
+  #find(pasid: number | undefined): Transfer | undefined {
+    for (let queued = this.queued.first; queued !== undefined; queued = queued.next) {
+      if (pasid === undefined || queued.pasid === pasid) return queued
+    }
+    for (const { transfer } of this.#channels) {
+      if (transfer !== undefined && (pasid === undefined || transfer.pasid === pasid)) return transfer
+    }
+    return undefined
+  }
+
+  #refuse(): void {
+    for (let count = this.#refused.length; count > 0; count--) {
+      const transfer = this.#refused.shift()
+      if (transfer !== undefined) this.#conclude(transfer, 'aborted')
+    }
+  }
+
+  /** Sends the Stop Marker once no transfer uses the PASID. */
+  #completeStop(pasid: number): void {
+    if (!this.#stopping.has(pasid)) return
+    if (this.#find(pasid) !== undefined) return
+    const onStopped = this.#stopping.get(pasid)
+    this.#stopping.delete(pasid)
+    if (pasid !== NO_PASID && this.pri.enabled) this.#sendStopMarker(pasid)
+    onStopped?.()
+  }
+
+  #sendStopMarker(pasid: number): void {
+    this.counters.stopMarkers++
+    this.#trace.stopMarker(pasid)
+    this.#upstream.pageRequest(pasid, 0, 0, 0, 0, true, 0, 0)
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+import { EVENTS } from '../../../trace/events.ts'
+import type { World } from '../../../trace/world.ts'
+import type { Ats } from '../../pci/ats.ts'
+import { ATS_SUCCESS, Translation, type TranslationAgent } from '../../pci/messages.ts'
+import type { Channel, PageHold } from './channel.ts'
+import type { DmaEngineConfig } from './config.ts'
+import type { DmaEngineCounters } from './counters.ts'
+import type { PageFaults } from './page-faults.ts'
+import type { TranslationCache } from './translation-cache.ts'
+import { inRange } from './translation-cache.ts'
+
+/** What a channel learns about the page that it wants. */
+export const RESOLVED = 0
+/** It waits: for time to pass, a response, or credits. */
+export const WAITING = 1
+/** No translation, and no way to ask for one. */
+export const REFUSED = 2
+/** Success too often without a translation. */
+export const EXHAUSTED = 3
+
+export interface TranslationClientParts {
+  readonly rid: number
+  readonly agent: TranslationAgent
+  readonly config: DmaEngineConfig
+  readonly ats: Ats
+  readonly cache: TranslationCache
+  readonly faults: PageFaults
+  readonly counters: DmaEngineCounters
+  readonly channels: readonly Channel[]
+}
+
+/** How an engine gets from an address to a frame: what the channel holds, the cache, ATS, and page requests. */
+export class TranslationClient {
+  readonly #world: World
+  readonly #parts: TranslationClientParts
+  readonly #rid: number
+  readonly #agent: TranslationAgent
+  readonly #ats: Ats
+  readonly #cache: TranslationCache
+  readonly #faults: PageFaults
+  readonly #result: Translation
+
+  constructor(world: World, parts: TranslationClientParts) {
+    this.#world = world
+    this.#parts = parts
+    this.#rid = parts.rid
+    this.#agent = parts.agent
+    this.#ats = parts.ats
+    this.#cache = parts.cache
+    this.#faults = parts.faults
+    this.#result = new Translation()
+  }
+
+  /** Makes `hold` the translation of the address for the ACCESS_ bits `need`. */
+  resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): number {
+    if (hold.matches(hi, lo)) return RESOLVED
+    const access = need | channel.prefixAccess
+    if (!this.#ats.enabled) return this.#untranslated(channel, hold, hi, lo, access)
+    const frame = this.#cache.find(channel.pasid, hi, lo, access)
+    if (frame < 0) return this.#translate(channel, hold, hi, lo, access)
+    hold.keep(hi, lo, frame)
+    if (channel.attempts !== 0 || channel.list !== undefined) this.#progress(channel)
+    return RESOLVED
+  }
+
+  /** Drops translations of a range: of the cache, and those that channels hold. */
+  invalidate(pasid: number, hi: number, lo: number, shift: number): void {
+    this.#cache.invalidate(pasid, hi, lo, shift)
+    for (const channel of this.#parts.channels) {
+      if (channel.transfer === undefined || channel.pasid !== pasid) continue
+      const { source, destination } = channel
+      if (inRange(source.hi, source.lo, hi, lo, shift)) source.valid = false
+      if (inRange(destination.hi, destination.lo, hi, lo, shift)) destination.valid = false
+    }
+  }
+
+  invalidateAll(): void {
+    this.#cache.clear()
+    for (const channel of this.#parts.channels) channel.dropHolds()
+  }
+
+  /** Nanoseconds to spend now: a hop, and moving the pages since the last payment. */
+  pay(channel: Channel, hopNanos: number): number {
+    const { decisions } = this.#world
+    const moving = channel.unpaidPages * this.#parts.config.latencies.dma
+    channel.unpaidPages = 0
+    return (
+      (hopNanos === 0 ? 0 : decisions.latency('ats', hopNanos)) +
+      (moving === 0 ? 0 : decisions.latency('dma', moving))
+    )
+  }
+
+  #untranslated(channel: Channel, hold: PageHold, hi: number, lo: number, access: number): number {
+    const result = this.#result
+    if (!this.#agent.untranslatedRequest(this.#rid, channel.pasid, hi, lo, access, result)) return REFUSED
+    hold.use(result)
+    return RESOLVED
+  }
+
+  #translate(channel: Channel, hold: PageHold, hi: number, lo: number, access: number): number {
+    if (!this.#timeSpent(channel)) return WAITING
+    const result = this.#result
+    if (!this.#ask(channel, hi, lo, access, result)) return REFUSED
+    if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
+    if (result.shift >= 12) {
+      this.#cache.insert(channel.pasid, hi, lo, result.frame, result.access)
+      hold.keep(hi, lo, result.frame)
+    } else {
+      hold.use(result)
+    }
+    this.#progress(channel)
+    return RESOLVED
+  }
+
+  /** `false`: the channel's alarm is armed for the time that the request takes. */
+  #timeSpent(channel: Channel): boolean {
+    if (!channel.paid) {
+      const nanos = this.pay(channel, this.#parts.config.latencies.ats)
+      if (nanos > 0) {
+        channel.paid = true
+        channel.alarm.arm(nanos)
+        return false
+      }
+    }
+    channel.paid = false
+    return true
+  }
+
+  /** ATS Translation Request. `false`: Unsupported Request or Completer Abort. */
+  #ask(channel: Channel, hi: number, lo: number, access: number, result: Translation): boolean {
+    const { trace } = this.#world
+    const rid = this.#rid
+    this.#parts.counters.translationRequests++
+    if (channel.retrying) this.#countRetry(channel, hi, lo)
+    if (trace.enabled) trace.emit(EVENTS.ats_request, 0, rid, channel.pasid, hi, lo, access)
+    const status = this.#agent.translationRequest(rid, channel.pasid, hi, lo, access, result)
+    if (trace.enabled) trace.emit(EVENTS.ats_completion, 0, rid, status, hi, lo, result.access, result.shift)
+    return status === ATS_SUCCESS
+  }
+
+  #countRetry(channel: Channel, hi: number, lo: number): void {
+    const { trace } = this.#world
+    const transfer = channel.transfer!
+    channel.retrying = false
+    transfer.retries++
+    this.#parts.counters.retries++
+    if (trace.enabled) trace.emit(EVENTS.retry, 0, this.#rid, channel.pasid, hi, lo, transfer.serial)
+  }
+
+  #fault(channel: Channel, hi: number, lo: number, access: number): number {
+    if (!this.#faults.pri.enabled) return REFUSED
+    if (channel.attempts > this.#parts.config.retriesMax) return EXHAUSTED
+    this.#faults.ask(channel, hi, lo, access)
+    return WAITING
+  }
+
+  #progress(channel: Channel): void {
+    channel.attempts = 0
+    channel.retrying = false
+    this.#faults.leaveWaiters(channel)
+  }
+}

@@ -1,40 +1,37 @@
 // SPDX-License-Identifier: MIT
-import { pageOf } from './u64.ts'
+import { pageHi, pageLo, pageOf } from './u64.ts'
 
-/** Ranges a chunk holds at most: a slot is chunk number × CHUNK + place. */
+/** Ranges that a chunk holds at most: a slot is chunk number × CHUNK + rank in the chunk. */
 export const CHUNK = 64
 export const CHUNK_SHIFT = 6
-export const PLACE_MASK: number = CHUNK - 1
+export const RANK_MASK: number = CHUNK - 1
 
 const FIRST_CHUNKS = 4
 
 /**
  * The columns in which a `RangeMap` keeps its ranges: chunks of up to 64 in ascending order, linked with each other.
+ * Inside a chunk a range stays where it was written; `#order` says which comes when and holds the free places behind
+ * them, so an insertion moves bytes only.
+ *
  * A byte address is a page number (a double) and an offset in the page; no double is passed between functions, because
  * one that is not inlined would box it.
  */
-export class RangeChunks {
+export class RangeChunks<T> {
   /** Ranges in each chunk. */
-  counts: Int32Array
+  counts: Int32Array = new Int32Array(0)
   /** Neighbour chunks, -1 at the ends; `next` also links free chunks. */
-  next: Int32Array
-  previous: Int32Array
-  startPages: Float64Array
-  lastPages: Float64Array
+  next: Int32Array = new Int32Array(0)
+  previous: Int32Array = new Int32Array(0)
+  /** Place in the chunk, by slot. */
+  #order = new Uint8Array(0)
+  #startPages = new Float64Array(0)
+  #lastPages = new Float64Array(0)
   /** Start offset in bits 11:0, last offset in bits 27:16. */
-  offsets: Int32Array
-  /** Number of the range's value. */
-  valueIds: Int32Array
+  #offsets = new Int32Array(0)
+  readonly #values: (T | undefined)[] = []
   #free = -1
 
   constructor() {
-    this.counts = new Int32Array(0)
-    this.next = new Int32Array(0)
-    this.previous = new Int32Array(0)
-    this.startPages = new Float64Array(0)
-    this.lastPages = new Float64Array(0)
-    this.offsets = new Int32Array(0)
-    this.valueIds = new Int32Array(0)
     this.#grow(FIRST_CHUNKS)
   }
 
@@ -52,80 +49,96 @@ export class RangeChunks {
     return chunk
   }
 
-  /** Unlinks a chunk and frees it. */
+  /** Unlinks an empty chunk and frees it. */
   give(chunk: number): void {
     const previous = this.previous[chunk]!
     const next = this.next[chunk]!
     if (previous >= 0) this.next[previous] = next
     if (next >= 0) this.previous[next] = previous
-    this.counts[chunk] = 0
     this.next[chunk] = this.#free
     this.#free = chunk
   }
 
-  write(
-    slot: number,
-    startHi: number,
-    startLo: number,
-    lastHi: number,
-    lastLo: number,
-    valueId: number,
-  ): void {
-    this.startPages[slot] = pageOf(startHi, startLo)
-    this.lastPages[slot] = pageOf(lastHi, lastLo)
-    this.offsets[slot] = (startLo & 4095) | ((lastLo & 4095) << 16)
-    this.valueIds[slot] = valueId
-  }
-
-  /** Makes room at the slot by moving the chunk's upper ranges up. */
+  /** Makes room at the slot; the ranges from there on come one later. `write` must follow. */
   open(slot: number): void {
-    const { startPages, lastPages, offsets, valueIds } = this
+    const order = this.#order
     const chunk = slot >> CHUNK_SHIFT
-    for (let i = (chunk << CHUNK_SHIFT) + this.counts[chunk]!; i > slot; i--) {
-      startPages[i] = startPages[i - 1]!
-      lastPages[i] = lastPages[i - 1]!
-      offsets[i] = offsets[i - 1]!
-      valueIds[i] = valueIds[i - 1]!
-    }
+    const end = (chunk << CHUNK_SHIFT) + this.counts[chunk]!
+    const place = order[end]!
+    for (let i = end; i > slot; i--) order[i] = order[i - 1]!
+    order[slot] = place
     this.counts[chunk]!++
   }
 
-  /** Removes the range at the slot by moving the chunk's upper ranges down. */
+  /** Removes the range at the slot. */
   close(slot: number): void {
-    const { startPages, lastPages, offsets, valueIds } = this
+    const order = this.#order
     const chunk = slot >> CHUNK_SHIFT
     const last = (chunk << CHUNK_SHIFT) + --this.counts[chunk]!
-    for (let i = slot; i < last; i++) {
-      startPages[i] = startPages[i + 1]!
-      lastPages[i] = lastPages[i + 1]!
-      offsets[i] = offsets[i + 1]!
-      valueIds[i] = valueIds[i + 1]!
-    }
+    const place = order[slot]!
+    this.#values[(slot & ~RANK_MASK) + place] = undefined
+    for (let i = slot; i < last; i++) order[i] = order[i + 1]!
+    order[last] = place
   }
 
-  /** Moves a chunk's ranges from the place on to the end of another chunk. */
-  moveTail(from: number, place: number, to: number): void {
-    const first = (from << CHUNK_SHIFT) + place
+  write(slot: number, startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): void {
+    const index = this.#indexOf(slot)
+    this.#startPages[index] = pageOf(startHi, startLo)
+    this.#lastPages[index] = pageOf(lastHi, lastLo)
+    this.#offsets[index] = (startLo & 4095) | ((lastLo & 4095) << 16)
+    this.#values[index] = value
+  }
+
+  /** Moves a chunk's ranges from the rank on to the end of another chunk. */
+  moveTail(from: number, rank: number, to: number): void {
     const end = (from << CHUNK_SHIFT) + this.counts[from]!
-    const target = (to << CHUNK_SHIFT) + this.counts[to]!
-    this.startPages.copyWithin(target, first, end)
-    this.lastPages.copyWithin(target, first, end)
-    this.offsets.copyWithin(target, first, end)
-    this.valueIds.copyWithin(target, first, end)
-    this.counts[from] = place
-    this.counts[to]! += end - first
+    for (let slot = (from << CHUNK_SHIFT) + rank; slot < end; slot++) {
+      const source = this.#indexOf(slot)
+      const target = this.#indexOf((to << CHUNK_SHIFT) + this.counts[to]!++)
+      this.#startPages[target] = this.#startPages[source]!
+      this.#lastPages[target] = this.#lastPages[source]!
+      this.#offsets[target] = this.#offsets[source]!
+      this.#values[target] = this.#values[source]
+      this.#values[source] = undefined
+    }
+    this.counts[from] = rank
+  }
+
+  valueAt(slot: number): T | undefined {
+    return this.#values[this.#indexOf(slot)]
+  }
+
+  startHiAt(slot: number): number {
+    return pageHi(this.#startPages[this.#indexOf(slot)]!)
+  }
+
+  startLoAt(slot: number): number {
+    const index = this.#indexOf(slot)
+    return pageLo(this.#startPages[index]!) | (this.#offsets[index]! & 4095)
+  }
+
+  lastHiAt(slot: number): number {
+    return pageHi(this.#lastPages[this.#indexOf(slot)]!)
+  }
+
+  lastLoAt(slot: number): number {
+    const index = this.#indexOf(slot)
+    return pageLo(this.#lastPages[index]!) | (this.#offsets[index]! >>> 16)
   }
 
   /** The highest slot of the chunk whose range starts at or below the address, else the slot before its first. */
   floorIn(chunk: number, hi: number, lo: number): number {
     const page = pageOf(hi, lo)
-    const { startPages } = this
-    let low = chunk << CHUNK_SHIFT
-    let high = low + this.counts[chunk]!
+    const base = chunk << CHUNK_SHIFT
+    const order = this.#order
+    const startPages = this.#startPages
+    let low = base
+    let high = base + this.counts[chunk]!
     while (low < high) {
       const middle = (low + high) >>> 1
-      const start = startPages[middle]!
-      if (start < page || (start === page && (this.offsets[middle]! & 4095) <= (lo & 4095))) low = middle + 1
+      const index = base + order[middle]!
+      const start = startPages[index]!
+      if (start < page || (start === page && (this.#offsets[index]! & 4095) <= (lo & 4095))) low = middle + 1
       else high = middle
     }
     return low - 1
@@ -134,26 +147,38 @@ export class RangeChunks {
   /** The range at the slot ends below the address. */
   endsBelow(slot: number, hi: number, lo: number): boolean {
     const page = pageOf(hi, lo)
-    const last = this.lastPages[slot]!
-    return last < page || (last === page && this.offsets[slot]! >>> 16 < (lo & 4095))
+    const index = this.#indexOf(slot)
+    const last = this.#lastPages[index]!
+    return last < page || (last === page && this.#offsets[index]! >>> 16 < (lo & 4095))
   }
 
   /** The range at the slot starts above the address. */
   startsAbove(slot: number, hi: number, lo: number): boolean {
     const page = pageOf(hi, lo)
-    const start = this.startPages[slot]!
-    return start > page || (start === page && (this.offsets[slot]! & 4095) > (lo & 4095))
+    const index = this.#indexOf(slot)
+    const start = this.#startPages[index]!
+    return start > page || (start === page && (this.#offsets[index]! & 4095) > (lo & 4095))
+  }
+
+  /** Index of the slot's range in the columns. */
+  #indexOf(slot: number): number {
+    return (slot & ~RANK_MASK) + this.#order[slot]!
   }
 
   #grow(chunks: number): void {
     const old = this.counts.length
-    this.counts = grown(this.counts, chunks)
-    this.next = grown(this.next, chunks)
-    this.previous = grown(this.previous, chunks)
-    this.startPages = grownDoubles(this.startPages, chunks << CHUNK_SHIFT)
-    this.lastPages = grownDoubles(this.lastPages, chunks << CHUNK_SHIFT)
-    this.offsets = grown(this.offsets, chunks << CHUNK_SHIFT)
-    this.valueIds = grown(this.valueIds, chunks << CHUNK_SHIFT)
+    const entries = chunks << CHUNK_SHIFT
+    this.counts = grown(this.counts, new Int32Array(chunks))
+    this.next = grown(this.next, new Int32Array(chunks))
+    this.previous = grown(this.previous, new Int32Array(chunks))
+    this.#startPages = grown(this.#startPages, new Float64Array(entries))
+    this.#lastPages = grown(this.#lastPages, new Float64Array(entries))
+    this.#offsets = grown(this.#offsets, new Int32Array(entries))
+    this.#order = grown(this.#order, new Uint8Array(entries))
+    for (let slot = old << CHUNK_SHIFT; slot < entries; slot++) {
+      this.#order[slot] = slot & RANK_MASK
+      this.#values.push(undefined)
+    }
     for (let chunk = chunks - 1; chunk >= old; chunk--) {
       this.next[chunk] = this.#free
       this.#free = chunk
@@ -161,14 +186,7 @@ export class RangeChunks {
   }
 }
 
-function grown(column: Int32Array, length: number): Int32Array {
-  const copy = new Int32Array(length)
-  copy.set(column)
-  return copy
-}
-
-function grownDoubles(column: Float64Array, length: number): Float64Array {
-  const copy = new Float64Array(length)
-  copy.set(column)
-  return copy
+function grown<A extends Int32Array | Float64Array | Uint8Array>(column: A, larger: A): A {
+  larger.set(column)
+  return larger
 }

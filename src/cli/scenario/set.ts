@@ -14,7 +14,7 @@ export interface Setting {
 
 const SET_BYTES_MAX = 64 * 1024
 
-/** A value that is no YAML by itself is taken as text, so that paths need no quotes. Throws CliError (usage) where `text` is not `dotted.path=value`. */
+/** Throws CliError (usage) where `text` is not `dotted.path=value`. */
 export function parseSetting(text: string): Setting {
   const equals = text.indexOf('=')
   const argument = `--set ${text.length > 80 ? `${text.slice(0, 77)}...` : text}`
@@ -27,13 +27,14 @@ export function parseSetting(text: string): Setting {
   return { path, value: parseValue(argument, text.slice(equals + 1)), argument }
 }
 
+/** A scalar, or a collection in braces or brackets; whatever else is text, so that paths need no quotes. */
 function parseValue(argument: string, text: string): unknown {
   if (text.trim() === '') return ''
+  const isCollection = /^\s*[[{]/.test(text)
   try {
     const value: unknown = parseScenarioText(argument, text).document.toJS()
-    return value
+    return isContainer(value) && !isCollection ? text : value
   } catch (error) {
-    const isCollection = /^\s*[[{]/.test(text)
     if (error instanceof CliError && !isCollection) return text
     throw error
   }

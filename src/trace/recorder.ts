@@ -54,6 +54,7 @@ export class Recorder {
   #used = TRACE_CHUNK_EVENTS
   readonly #flows: IntMap
   readonly #deviceNames: Map<number, string>
+  readonly #deviceRids: Map<string, number>
   readonly #names: string[]
   readonly #numbers: Map<string, number>
 
@@ -66,6 +67,7 @@ export class Recorder {
     this.#chunks = []
     this.#flows = new IntMap()
     this.#deviceNames = new Map()
+    this.#deviceRids = new Map()
     this.#names = []
     this.#numbers = new Map()
   }
@@ -136,13 +138,22 @@ export class Recorder {
     return this.#flows.size
   }
 
+  /** The device is called so in exports. A name that another device has stays the other's: names tell devices apart. */
   registerDevice(rid: number, name: string): void {
+    if (this.#deviceRids.has(name)) return
+    this.#deviceRids.delete(this.#deviceNames.get(rid) ?? '')
     this.#deviceNames.set(rid, name)
+    this.#deviceRids.set(name, rid)
   }
 
   /** Name of a registered device. */
   nameOf(rid: number): string | undefined {
     return this.#deviceNames.get(rid)
+  }
+
+  /** Requester id of a registered device. */
+  ridOf(name: string): number | undefined {
+    return this.#deviceRids.get(name)
   }
 
   /** Registered devices, in order of registration. */

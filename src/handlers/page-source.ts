@@ -51,3 +51,15 @@ export function bytesSource(bytes: Uint8Array): PageSource {
     },
   }
 }
+
+/** The part of a source from a page boundary on. */
+export function partOfSource(source: PageSource, firstByte: number, lengthBytes: number): PageSource {
+  assert(firstByte % PAGE_BYTES === 0, `part of a source from byte ${firstByte}: expected a multiple of ${PAGE_BYTES}`)
+  const firstPage = firstByte / PAGE_BYTES
+  const part: PageSource = {
+    lengthBytes,
+    readPage: (pageIndex, into, at) => source.readPage(firstPage + pageIndex, into, at),
+  }
+  if (source.writePage === undefined) return part
+  return { ...part, writePage: (pageIndex, from, at) => source.writePage!(firstPage + pageIndex, from, at) }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+/** The library's public names, nothing else. */
+export { type Errno, type ErrnoCode, isErrno } from './base/errno.ts'
+export {
+  createTransfer,
+  type Transfer,
+  type TransferOp,
+  type TransferOptions,
+  type TransferStatus,
+} from './hardware/endpoints/dma-engine/transfer.ts'
+export { NO_PASID } from './hardware/pci/messages.ts'
+export { IommufdError } from './iommufd/error.ts'
+export {
+  type AttachOptions,
+  type AttachTarget,
+  BoundDevice,
+  FaultGroupView,
+  FaultQueue,
+  FaultRecord,
+  type GroupAnswer,
+  Hwpt,
+  type HwptRequest,
+  Ioas,
+  Iommufd,
+  type MapRequest,
+  type UnmapRequest,
+} from './iommufd/iommufd.ts'
+export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './kernel/mm/prot.ts'
+export {
+  createMachine,
+  type DeviceConfig,
+  type IommuConfig,
+  Machine,
+  type MachineConfig,
+  type MachineDevice,
+  type MachineIommu,
+  type MachineLatencies,
+  MachineProcess,
+} from './machine.ts'
+export { scenarioOf } from './scenario/defaults.ts'
+export type { Scenario } from './scenario/document.ts'
+export type { RunResult, ScenarioIo } from './scenario/result.ts'
+export { type RunOptions, runScenario } from './scenario/run.ts'

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+import { assert } from './base/assert.ts'
+import { dmaEngineConfig } from './hardware/endpoints/dma-engine/config.ts'
+import { DmaEngine } from './hardware/endpoints/dma-engine/engine.ts'
+import { simpleConfig } from './hardware/iommus/simple/config.ts'
+import { SimpleIommu } from './hardware/iommus/simple/unit.ts'
+import { PhysicalMemory } from './hardware/memory.ts'
+import { type Iommufd, openIommufd } from './iommufd/iommufd.ts'
+import { Process, type ProcessOptions } from './iommufd/process.ts'
+import { SimpleDriver } from './kernel/drivers/simple/driver.ts'
+import { Device } from './kernel/iommu/device.ts'
+import type { FaultPolicy } from './kernel/iommu/fault.ts'
+import { IommuCore } from './kernel/iommu/probe.ts'
+import { IopfQueue } from './kernel/iopf/queue.ts'
+import { FrameAllocator } from './kernel/mm/frame-allocator.ts'
+import { Mm } from './kernel/mm/mm.ts'
+import { Sva } from './kernel/sva/sva.ts'
+import { Histogram } from './trace/histogram.ts'
+import { createWorld, type World, type WorldOptions } from './trace/world.ts'
+
+export interface IommuConfig {
+  readonly name: string
+  readonly model: 'simple'
+  /** Records of the page-request ring: a power of two, 2 … 65536. Default 256. */
+  readonly pageRequestQueueEntries?: number
+  /** 0 … 20. Default 20. */
+  readonly pasidBits?: number
+  /** Of the page tables that the driver makes. Default x86-64-4level. */
+  readonly format?: 'x86-64-4level' | 'x86-64-5level'
+}
+
+export interface DeviceConfig {
+  readonly name: string
+  readonly kind: 'dma-engine'
+  /** Name of the IOMMU that it is behind. */
+  readonly iommu: string
+  /** Requester id, 16 bits. Default: 0x0100 and upwards in steps of 8 (bus 1, a device number each). */
+  readonly rid?: number
+  /** Default true. Without ATS there is no PRI either, and every fault is unrecoverable. */
+  readonly ats?: boolean
+  /** `false`: no PRI. Default: capacity 32. `allocation` defaults to the capacity. */
+  readonly pri?: { readonly capacity: number; readonly allocation?: number } | false
+  /** 0: no PASIDs. Default 20. */
+  readonly pasidBits?: number
+  /** Pages that one page request group asks for, 1 … 512. Default 1. */
+  readonly groupPages?: number
+  /** Transfers that run at a time. Default 16. */
+  readonly transfersInFlight?: number
+  /** Page requests carry private data. Default false. */
+  readonly privateData?: boolean
+}
+
+/** Virtual nanoseconds of each hop. All default to 0: what happens costs no time unless it is told to. */
+export interface MachineLatencies {
+  readonly ats: number
+  readonly pageRequest: number
+  readonly interrupt: number
+  readonly workQueue: number
+  readonly wakeUp: number
+  readonly response: number
+  readonly dma: number
+}
+
+export interface MachineConfig extends WorldOptions {
+  /** RAM, a multiple of 4096, at most 4 GiB. Default 64 MiB. */
+  readonly memoryBytes?: number
+  readonly iommus: readonly IommuConfig[]
+  readonly devices: readonly DeviceConfig[]
+  readonly latencies?: Partial<MachineLatencies>
+  /** The wishes: quota, response timeout, private data. All off by default. */
+  readonly policy?: Partial<FaultPolicy>
+}
+
+/** An IOMMU: its silicon, its driver and the driver's fault queue. */
+export interface MachineIommu {
+  readonly name: string
+  readonly unit: SimpleIommu
+  readonly driver: SimpleDriver
+  readonly faultQueue: IopfQueue
+}
+
+/** A device: its silicon and the kernel's view of it. */
+export interface MachineDevice {
+  readonly name: string
+  readonly engine: DmaEngine
+  readonly device: Device
+  readonly iommu: MachineIommu
+}
+
+const NO_LATENCIES: MachineLatencies = {
+  ats: 0,
+  pageRequest: 0,
+  interrupt: 0,
+  workQueue: 0,
+  wakeUp: 0,
+  response: 0,
+  dma: 0,
+}
+
+/** A process of the machine: its memory, its descriptors, and /dev/iommu. */
+export class MachineProcess extends Process {
+  readonly #machine: Machine
+
+  constructor(machine: Machine, options: ProcessOptions) {
+    super(options)
+    this.#machine = machine
+  }
+
+  /** Opens /dev/iommu. */
+  openIommufd(): Iommufd {
+    const { world, latencies } = this.#machine
+    const devices = { find: (name: string): Device | undefined => this.#machine.findDevice(name)?.device }
+    return openIommufd(this, { world, devices, wakeLatencyNanos: latencies.wakeUp })
+  }
+}
+
+/** The whole machine, assembled in the order in which a real one comes up. */
+export class Machine {
+  readonly latencies: MachineLatencies
+  readonly world: World
+  readonly memory: PhysicalMemory
+  readonly frames: FrameAllocator
+  readonly core: IommuCore
+  readonly sva: Sva
+  /** Time from the first page request of a group to its response, over all devices. */
+  readonly latency: Histogram
+  readonly iommus: readonly MachineIommu[]
+  readonly #devices: MachineDevice[]
+
+  constructor(config: MachineConfig) {
+    this.latencies = { ...NO_LATENCIES, ...config.latencies }
+    this.world = createWorld(config)
+    this.memory = new PhysicalMemory({ bytes: config.memoryBytes ?? 64 * 2 ** 20 })
+    this.frames = new FrameAllocator({ memory: this.memory, failpoints: this.world.failpoints })
+    this.core = new IommuCore(this.world)
+    this.sva = new Sva(this.world)
+    this.latency = new Histogram()
+    this.iommus = config.iommus.map((iommu) => this.#createIommu(iommu, config.policy ?? {}))
+    this.#devices = []
+    config.devices.forEach((device, index) => this.#plug(device, index))
+  }
+
+  get devices(): readonly MachineDevice[] {
+    return this.#devices
+  }
+
+  findDevice(name: string): MachineDevice | undefined {
+    return this.#devices.find((device) => device.name === name)
+  }
+
+  /** Asserts that there is such a device. */
+  device(name: string): MachineDevice {
+    const device = this.findDevice(name)
+    assert(
+      device !== undefined,
+      `no device ${name}: there are ${this.#devices.map((d) => d.name).join(', ')}`,
+    )
+    return device
+  }
+
+  /** A new process with an empty address space. */
+  process(options: Omit<ProcessOptions, 'mm'> = {}): MachineProcess {
+    const { memory, frames } = this
+    const mm = new Mm({ memory, frames, failpoints: this.world.failpoints })
+    return new MachineProcess(this, { ...options, mm })
+  }
+
+  /** Steps until nothing is due any more; returns how many. For synchronous programs. */
+  runUntilIdle(): number {
+    return this.world.scheduler.runUntilIdle()
+  }
+
+  /** Runs an asynchronous program: steps while it waits for the machine. */
+  run<T>(program: () => Promise<T>): Promise<T> {
+    return this.world.scheduler.run(program)
+  }
+
+  /** The device leaves the machine: it stops, its driver drains and forgets it. Nothing may be bound to it. */
+  removeDevice(name: string): void {
+    const removed = this.device(name)
+    removed.engine.stop()
+    this.core.release(removed.device)
+    removed.iommu.unit.disconnect(removed.engine.rid)
+    this.#devices.splice(this.#devices.indexOf(removed), 1)
+  }
+
+  #createIommu(config: IommuConfig, policy: Partial<FaultPolicy>): MachineIommu {
+    const { world, memory, frames, latencies } = this
+    const unit = new SimpleIommu(world, {
+      name: config.name,
+      memory,
+      config: simpleConfig({
+        pasidBits: config.pasidBits ?? 20,
+        privateData: policy.privateData ?? false,
+        latencies: { link: latencies.response, interrupt: latencies.interrupt },
+      }),
+    })
+    const faultQueue = new IopfQueue(world, {
+      name: config.name,
+      policy,
+      workLatencyNanos: latencies.workQueue,
+    })
+    const driver = new SimpleDriver(world, {
+      name: config.name,
+      unit,
+      interrupts: unit.interrupts,
+      memory,
+      frames,
+      faultQueue,
+      pageRequestEntries: config.pageRequestQueueEntries ?? 256,
+      format: config.format === 'x86-64-5level' ? 'x86-64-5' : 'x86-64-4',
+    })
+    return { name: config.name, unit, driver, faultQueue }
+  }
+
+  #plug(config: DeviceConfig, index: number): void {
+    const iommu = this.iommus.find(({ name }) => name === config.iommu)
+    assert(
+      iommu !== undefined,
+      `device ${config.name} is behind ${config.iommu}, which is not an IOMMU of this machine`,
+    )
+    const { name, rid = 0x0100 + 8 * index, pri = { capacity: 32 }, pasidBits = 20, ats = true } = config
+    const engine = new DmaEngine(this.world, {
+      name,
+      rid,
+      agent: iommu.unit,
+      memory: this.memory,
+      histogram: this.latency,
+      config: dmaEngineConfig({
+        ats: ats ? { invalidateQueueDepth: 32 } : undefined,
+        pri: pri === false || !ats ? undefined : { capacity: pri.capacity, responsePasidRequired: true },
+        pasid: pasidBits === 0 ? undefined : { width: pasidBits, exec: false, priv: true },
+        transfersInFlightMax: config.transfersInFlight ?? 16,
+        groupPages: config.groupPages ?? 1,
+        privateData: config.privateData ?? false,
+        latencies: {
+          ats: this.latencies.ats,
+          pageRequest: this.latencies.pageRequest,
+          dma: this.latencies.dma,
+        },
+      }),
+    })
+    iommu.unit.connect(engine)
+    const device = new Device({
+      name,
+      rid,
+      maxPasids: pasidBits === 0 ? 0 : 2 ** pasidBits,
+      atsSupported: ats,
+    })
+    this.#devices.push({ name, engine, device, iommu })
+    this.core.probe(device, iommu.driver)
+  }
+}
+
+/** Builds a machine: see `MachineConfig`. Throws a bare `Errno` when its set-up fails (ENOMEM), and for nothing else. */
+export function createMachine(config: MachineConfig): Machine {
+  return new Machine(config)
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What a run prints: text for people, one JSON document for programs. */
-import type { LatencyBucket, RunResult } from '../scenario/result.ts'
+import type { RunResult } from '../scenario/result.ts'
+import { histogramLines } from './histogram-text.ts'
 import { formatBytes, formatNanos } from './scenario/quantity.ts'
 import type { Digests, Expectation } from './simulate/expectations.ts'
 import type { Paint } from './terminal.ts'
@@ -96,43 +97,9 @@ function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
-const ROWS_MAX = 12
-const BAR_MAX = 40
-
 function latencyLines({ latency }: RunResult): string[] {
   if (latency.count === 0) return ['No group was answered, so there is no latency.']
-  const rows = mergeBuckets(latency.buckets, ROWS_MAX)
-  const most = Math.max(...rows.map((row) => row.count))
-  const bars = rows.map((row) => {
-    const range = `${formatNanos(row.fromNanos).padStart(8)} to ${formatNanos(row.toNanos).padStart(8)}`
-    return `  ${range}  ${String(row.count).padStart(8)}  ${'#'.repeat(Math.ceil((BAR_MAX * row.count) / most))}`
-  })
-  const points = (['p50', 'p90', 'p99', 'p999', 'max'] as const).map(
-    (key) => `${key} ${formatNanos(latency[key])}`,
-  )
-  return ['Latency of a group, from its first request to its response:', ...bars, `  ${points.join(', ')}`]
-}
-
-/** At most `rows` rows: neighbours are joined until they fit. */
-export function mergeBuckets(buckets: readonly LatencyBucket[], rows: number): readonly LatencyBucket[] {
-  let merged = buckets
-  for (let factor = 2; merged.length > rows; factor *= 2) merged = joinWithin(buckets, factor)
-  return merged
-}
-
-/** Joins buckets whose starts lie within the same power of `factor`. */
-function joinWithin(buckets: readonly LatencyBucket[], factor: number): LatencyBucket[] {
-  const joined: LatencyBucket[] = []
-  let group = Number.NaN
-  for (const bucket of buckets) {
-    const own = Math.floor(Math.log(Math.max(1, bucket.fromNanos)) / Math.log(factor))
-    const last = joined.at(-1)
-    if (last !== undefined && own === group) {
-      joined[joined.length - 1] = { ...last, toNanos: bucket.toNanos, count: last.count + bucket.count }
-    } else joined.push(bucket)
-    group = own
-  }
-  return joined
+  return ['Latency of a group, from its first request to its response:', ...histogramLines(latency)]
 }
 
 function digestLines({ digests }: Report, paint: Paint): string[] {

@@ -14,15 +14,12 @@ import { basename, dirname, join } from 'node:path'
 import { CliError, EXIT_HOST, EXIT_USAGE, explainFileError } from '../exit.ts'
 import { kindOf } from './file-source.ts'
 
-const FLUSH_BYTES = 1 << 16
-
 export class OutputFile {
   readonly path: string
   readonly fd: number
   readonly #isForced: boolean
   /** Undefined: a pipe or a device such as /dev/null, written in place. */
   readonly #beside: string | undefined
-  #pending = ''
 
   /** Throws CliError (usage) where the file exists and `force` is not set, (host) where it cannot be written. */
   constructor(path: string, force: boolean) {
@@ -37,19 +34,17 @@ export class OutputFile {
     if (this.#beside !== undefined) unfinished.add(this.#beside)
   }
 
-  writeText(text: string): void {
-    this.#pending += text
-    if (this.#pending.length >= FLUSH_BYTES) this.#flush()
-  }
-
-  writeBytes(bytes: Uint8Array): void {
-    this.#flush()
-    this.#write(bytes)
+  write(piece: string | Uint8Array): void {
+    const bytes = typeof piece === 'string' ? new TextEncoder().encode(piece) : piece
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done)
+    } catch (error) {
+      throw cannotWrite(this.path, error)
+    }
   }
 
   /** The file appears under its name. */
   commit(): void {
-    this.#flush()
     closeSync(this.fd)
     if (this.#beside === undefined) return
     try {
@@ -66,21 +61,6 @@ export class OutputFile {
     if (this.#beside === undefined) return
     unlinkQuietly(this.#beside)
     unfinished.delete(this.#beside)
-  }
-
-  #flush(): void {
-    if (this.#pending === '') return
-    const bytes = new TextEncoder().encode(this.#pending)
-    this.#pending = ''
-    this.#write(bytes)
-  }
-
-  #write(bytes: Uint8Array): void {
-    try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done)
-    } catch (error) {
-      throw cannotWrite(this.path, error)
-    }
   }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** `iopf simulate`: loads a scenario, runs it between the user's files, reports. */
 import type { RunResult, ScenarioIo } from '../../scenario/result.ts'
-import { CliError, EXIT_OK, EXIT_SIGINT, EXIT_THRESHOLD, EXIT_USAGE } from '../exit.ts'
+import { isErrno } from '../../base/errno.ts'
+import { IommufdError } from '../../iommufd/error.ts'
+import { CliError, EXIT_INPUT, EXIT_OK, EXIT_SIGINT, EXIT_THRESHOLD, EXIT_USAGE } from '../exit.ts'
 import { digestOf } from '../files/digest.ts'
 import type { Invocation } from '../options.ts'
 import { Progress } from '../progress.ts'
@@ -55,10 +57,14 @@ async function simulate(
   const started = performance.now()
   const progress = invocation.flag('quiet') ? undefined : progressOf(scenario.name, files)
   const io = ioOf(files, interruption, progress)
-  const result = await runScenario(scenario, io).finally(() => progress?.end())
+  const result = await runScenario(scenario, io)
+    .catch((error: unknown) => {
+      throw explainSetUp(error)
+    })
+    .finally(() => progress?.end())
   const digests = result.stopped ? NO_DIGESTS : await digestsOf(files, interruption)
   const wallMillis = Math.round(performance.now() - started)
-  await saveTrace(files, result)
+  await saveTrace(files, result, scenario.seed)
   files.commit()
   const run = digests === undefined ? { ...result, stopped: true } : result
   const expectations = checkExpectations(scenario.expect, run, digests ?? NO_DIGESTS)
@@ -102,9 +108,17 @@ async function digestsOf(files: RunFiles, interruption: Interruption): Promise<D
   return destination === undefined ? undefined : { source, destination }
 }
 
-async function saveTrace(files: RunFiles, result: RunResult): Promise<void> {
-  if (files.trace === undefined || result.trace === undefined) return
-  const { writeNdjson } = await import('../../trace/ndjson.ts')
-  const { trace } = files
-  writeNdjson(result.trace, (text) => trace.writeText(text))
+async function saveTrace(files: RunFiles, { trace }: RunResult, seed: number): Promise<void> {
+  if (files.trace === undefined || trace === undefined) return
+  const { exportNdjson } = await import('../../trace/export-ndjson.ts')
+  for (const piece of exportNdjson(trace, { seed })) files.trace.write(piece)
+}
+
+/** The machine could not be built as the scenario says; everything else is not expected. */
+function explainSetUp(error: unknown): unknown {
+  const isExpected = isErrno(error) || error instanceof IommufdError
+  if (!isExpected) return error
+  const what = error instanceof IommufdError ? error.message : error.code
+  const next = 'next: give machine.memory more, or process.handler.residentLimit less'
+  return new CliError(EXIT_INPUT, `the scenario cannot be set up: ${what}\n${next}\n${reproducer()}`)
 }

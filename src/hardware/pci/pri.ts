@@ -115,15 +115,17 @@ export class Pri implements CapabilityRegisters {
 
   /**
    * A PRG Response. Returns the code that holds for the group (2–14 count as Response Failure), or PRG_IGNORED.
-   * A PASID that the function did not ask for, or a wrong one where it did, makes the response unexpected.
+   * A PASID that the function did not ask for, or a wrong one where it did, makes a response unexpected that is not
+   * Response Failure.
    */
   respond(pasid: number, grpid: number, code: number): number {
     if (this.responseFailure && !this.enabled) return PRG_IGNORED
-    if (this.#open[grpid] !== 1 || pasid !== this.#expectedPasid(grpid)) {
+    const fails = code !== PRG_SUCCESS && code !== PRG_INVALID_REQUEST
+    if (this.#open[grpid] !== 1 || (!fails && pasid !== this.#expectedPasid(grpid))) {
       this.unexpectedPrgi = true
       return PRG_IGNORED
     }
-    if (code !== PRG_SUCCESS && code !== PRG_INVALID_REQUEST) return this.#fail(grpid)
+    if (fails) return this.#fail(grpid)
     this.#close(grpid)
     if (!this.enabled && this.outstandingGroups === 0) this.stopped = true
     return code

@@ -5,7 +5,7 @@ import type { World } from '../trace/world.ts'
 import { OpenFile } from './files.ts'
 import { dispatchIoctl } from './ioctl-dispatch.ts'
 import { Context, type DeviceDirectory } from './objects/context.ts'
-import type { Process } from './process.ts'
+import type { Caller } from './process.ts'
 
 export interface OpenOptions {
   readonly world: World
@@ -23,7 +23,7 @@ export class ContextFile extends OpenFile {
     this.context = new Context(this, options.world, options.devices, options.wakeLatencyNanos ?? 0)
   }
 
-  override ioctl(caller: Process, number: number, addressHi: number, addressLo: number): number {
+  override ioctl(caller: Caller, number: number, addressHi: number, addressLo: number): number {
     return dispatchIoctl(this.context, caller, number, addressHi, addressLo)
   }
 
@@ -34,14 +34,14 @@ export class ContextFile extends OpenFile {
 }
 
 /** The context behind a descriptor. EBADF; EINVAL: not a /dev/iommu. */
-export function contextOf(caller: Process, fd: number): Context {
+export function contextOf(caller: Caller, fd: number): Context {
   const file = caller.files.get(fd)
   if (!(file instanceof ContextFile)) throw EINVAL
   return file.context
 }
 
 /** open(2) of /dev/iommu. EMFILE. */
-export function openContext(caller: Process, options: OpenOptions): { fd: number; context: Context } {
+export function openContext(caller: Caller, options: OpenOptions): { fd: number; context: Context } {
   const fd = caller.files.reserve()
   const file = new ContextFile(options)
   caller.files.install(fd, file)

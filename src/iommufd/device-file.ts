@@ -4,7 +4,7 @@ import { OpenFile } from './files.ts'
 import { deviceDetach } from './objects/attachment.ts'
 import type { Context } from './objects/context.ts'
 import { type DeviceObject, deviceBind, deviceUnbind } from './objects/device.ts'
-import type { Process } from './process.ts'
+import type { Caller } from './process.ts'
 
 /** A device's file, bound to a context: what holds the device until its last close. */
 class DeviceFile extends OpenFile {
@@ -29,7 +29,7 @@ class DeviceFile extends OpenFile {
 /** Opens a device and binds it. ENODEV: no such device; the errors of `deviceBind`; EMFILE. */
 export function openDeviceFile(
   context: Context,
-  caller: Process,
+  caller: Caller,
   name: string,
 ): { fd: number; object: DeviceObject } {
   const device = context.devices.find(name)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
-import { EBADF, EINVAL, EMFILE, ENOTTY } from '../base/errno.ts'
-import type { Process } from './process.ts'
+import { EBADF, EINVAL, EMFILE, ENOTTY, ESPIPE } from '../base/errno.ts'
+import type { Caller } from './process.ts'
 import type { UserBuffer } from './user-memory.ts'
 
 /** Bits of poll(2). */
@@ -44,13 +44,18 @@ export abstract class OpenFile {
     throw EINVAL
   }
 
+  /** lseek(2), and what pread(2) and pwrite(2) need first: these files are streams. */
+  seek(): number {
+    throw ESPIPE
+  }
+
   /** A file without a poll operation is always ready. */
   poll(): number {
     return POLL_IN | POLL_RDNORM | POLL_OUT
   }
 
   /** `address`: the ioctl's pointer in the caller's memory. Returns the ioctl's result. */
-  ioctl(_caller: Process, _number: number, _addressHi: number, _addressLo: number): number {
+  ioctl(_caller: Caller, _number: number, _addressHi: number, _addressLo: number): number {
     throw ENOTTY
   }
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { E2BIG, EINVAL } from '../base/errno.ts'
+import { IOMMU_DESTROY, IOMMU_TEST_CMD } from './abi/index.ts'
 import { IOCTLS, unbuiltIoctl } from './ioctl-table.ts'
 import type { Context } from './objects/context.ts'
-import type { Process } from './process.ts'
+import type { Caller } from './process.ts'
 import type { UserMemory } from './user-memory.ts'
 
 /** Size of the longest struct of the table and of the steps in which a longer one is looked through. */
 const SCRATCH_BYTES = 256
+/** Low bytes of the numbers that the table spans; others are not even looked at. */
+const NUMBER_FIRST = IOMMU_DESTROY & 0xff
+const NUMBER_LAST = IOMMU_TEST_CMD & 0xff
 const PAGE_MASK = 4095
 
 /** A struct in the caller's memory. */
@@ -45,11 +49,12 @@ class Argument {
  */
 export function dispatchIoctl(
   context: Context,
-  caller: Process,
+  caller: Caller,
   number: number,
   addressHi: number,
   addressLo: number,
 ): number {
+  if ((number & 0xff) < NUMBER_FIRST || (number & 0xff) > NUMBER_LAST) return unbuiltIoctl(context, number)
   const argument = new Argument(caller.memory, addressHi, addressLo)
   const scratch = new Uint8Array(SCRATCH_BYTES)
   const view = new DataView(scratch.buffer)

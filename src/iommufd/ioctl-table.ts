@@ -27,7 +27,7 @@ import { ioasAlloc } from './objects/ioas.ts'
 import { ioasMap } from './objects/ioas-map.ts'
 import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas-ranges.ts'
 import { ioasUnmap } from './objects/ioas-unmap.ts'
-import type { Process } from './process.ts'
+import type { Caller } from './process.ts'
 
 /** A decoded command, as generated in `abi/layouts.gen.ts`. */
 export interface Command {
@@ -41,7 +41,7 @@ export interface CommandType<C extends Command> {
 }
 
 /** `command` is changed in place; what it then holds is the answer. Throws an `Errno`. */
-export type IoctlFunction<C> = (context: Context, command: C, caller: Process) => void
+export type IoctlFunction<C> = (context: Context, command: C, caller: Caller) => void
 
 /** A row as the dispatcher sees it, whatever its command is. */
 export interface IoctlRow {
@@ -51,7 +51,7 @@ export interface IoctlRow {
   readonly minBytes: number
   readonly structBytes: number
   /** Decodes the command at the start of `view`, runs it, and has `answer` copy it out (`runEntry`). */
-  execute(view: DataView, context: Context, caller: Process, answer: Answer): void
+  execute(view: DataView, context: Context, caller: Caller, answer: Answer): void
 }
 
 /** Brings the changed command to the caller. Throws EFAULT. */
@@ -84,7 +84,7 @@ export class IoctlEntry<C extends Command> implements IoctlRow {
     this.answeredError = answeredError
   }
 
-  execute(view: DataView, context: Context, caller: Process, answer: Answer): void {
+  execute(view: DataView, context: Context, caller: Caller, answer: Answer): void {
     const command = this.struct.decode(view, 0, new this.struct())
     try {
       runEntry(this, context, command, caller, answer)
@@ -172,7 +172,7 @@ export function runEntry<C extends Command>(
   entry: IoctlEntry<C>,
   context: Context,
   command: C,
-  caller: Process,
+  caller: Caller,
   answer?: Answer,
 ): void {
   try {

@@ -18,7 +18,7 @@ import { openDeviceFile } from './device-file.ts'
 import { FAULT_QUEUE_ALLOC, HWPT_ALLOC, IOAS_ALLOC } from './ioctl-table.ts'
 import { getFault } from './objects/fault-queue.ts'
 import type { Context } from './objects/context.ts'
-import type { Process } from './process.ts'
+import type { Caller } from './process.ts'
 
 export type { AttachOptions, AttachTarget } from './door/device.ts'
 export { BoundDevice } from './door/device.ts'
@@ -46,7 +46,7 @@ export class Iommufd {
   readonly fd: number
   readonly #door: Door
 
-  constructor(context: Context, caller: Process, fd: number) {
+  constructor(context: Context, caller: Caller, fd: number) {
     this.#door = new Door(context, caller)
     this.fd = fd
   }
@@ -96,7 +96,7 @@ export class Iommufd {
 }
 
 /** Opens /dev/iommu in the process. EMFILE. */
-export function openIommufd(caller: Process, options: OpenOptions): Iommufd {
+export function openIommufd(caller: Caller, options: OpenOptions): Iommufd {
   const { fd, context } = openContext(caller, options)
   return new Iommufd(context, caller, fd)
 }

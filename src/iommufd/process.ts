@@ -17,8 +17,23 @@ export class UserAccount {
   lockedPages = 0
 }
 
-export interface ProcessOptions {
-  readonly mm: Mm
+/** What is asked of a process's address space: `kernel/mm`'s, or another program's behind the same calls. */
+export interface AddressSpace extends UserMemory {
+  /** Pages pinned for devices, and pages locked: counters of the mm (VmPin, VmLck). */
+  pinnedVm: number
+  lockedVm: number
+  /** Long-term pin of a 4 KiB page; returns its frame. EFAULT, ENOMEM. */
+  pinPage(page: number, write: boolean): number
+  unpinPage(frame: number, dirty: boolean): void
+  /** A reference to the struct, which outlives the process. */
+  grab(): void
+  drop(): void
+  /** The process ends. */
+  exit(): void
+}
+
+export interface ProcessOptions<M extends AddressSpace = Mm> {
+  readonly mm: M
   /** Default: the process's mm. */
   readonly memory?: UserMemory
   /** Shared by the processes of one user. Default: a user of its own. */
@@ -31,9 +46,12 @@ export interface ProcessOptions {
   readonly openFilesMax?: number
 }
 
+/** A process of whatever memory. */
+export type Caller = Process<AddressSpace>
+
 /** Who calls: its memory, its descriptors, its credentials and limits. */
-export class Process {
-  readonly mm: Mm
+export class Process<M extends AddressSpace = Mm> {
+  readonly mm: M
   readonly memory: UserMemory
   readonly files: FdTable
   readonly user: UserAccount
@@ -41,7 +59,7 @@ export class Process {
   memlockBytes: number
   #exited = false
 
-  constructor(options: ProcessOptions) {
+  constructor(options: ProcessOptions<M>) {
     this.mm = options.mm
     this.memory = options.memory ?? options.mm
     this.files = new FdTable(options.openFilesMax ?? 1024)
@@ -65,6 +83,11 @@ export class Process {
   write(fd: number, address: bigint, count: bigint | number): number {
     const file = this.files.get(fd)
     return file.write(this.#buffer(address, BigInt(count)))
+  }
+
+  /** lseek(2). Throws an `Errno`. */
+  lseek(fd: number): number {
+    return this.files.get(fd).seek()
   }
 
   /** The address space goes first, then the descriptors in ascending order. */

@@ -2,14 +2,14 @@
 import { typedError } from '../error.ts'
 import { type Command, type IoctlEntry, runEntry } from '../ioctl-table.ts'
 import type { Context } from '../objects/context.ts'
-import type { Process } from '../process.ts'
+import type { Caller } from '../process.ts'
 
 /** What the typed objects share: the open context and the process that calls. */
 export class Door {
   readonly context: Context
-  readonly caller: Process
+  readonly caller: Caller
 
-  constructor(context: Context, caller: Process) {
+  constructor(context: Context, caller: Caller) {
     this.context = context
     this.caller = caller
   }

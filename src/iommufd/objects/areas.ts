@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { POOL_FREE_MAX } from '../../base/limits.ts'
-import { pageHi, pageLo, pageOf } from '../../base/u64.ts'
+import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../base/u64.ts'
 import type { Domain } from '../../kernel/iommu/domain.ts'
 import { Pages } from './pages.ts'
+
+const PAGE_MASK = PAGE_BYTES - 1
 
 /** A mapping of an IOAS: I/O addresses start … last show a part of a pages object. */
 export class Area {
@@ -29,6 +31,8 @@ export class Area {
 
   /** Maps the pinned pages in the domain, as few calls as their frames allow. Undone on failure. */
   fill(domain: Domain): void {
+    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
+      return this.#fillGranules(domain)
     const { frames } = this.pages!
     const count = this.pageCount
     if (count === 1) {
@@ -45,7 +49,42 @@ export class Area {
   }
 
   unfill(domain: Domain): void {
-    domain.unmap(this.startHi, this.startLo, this.pageCount)
+    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
+      domain.unmapGranules(this.startHi, this.startLo, this.#bytes / 2 ** domain.pageShift)
+    else domain.unmap(this.startHi, this.startLo, this.pageCount)
+  }
+
+  /** Length; exact, because it is pinned. */
+  get #bytes(): number {
+    return (
+      toNumber(
+        this.lastHi - this.startHi - (this.lastLo >>> 0 < this.startLo >>> 0 ? 1 : 0),
+        this.lastLo - this.startLo,
+      ) + 1
+    )
+  }
+
+  /** As `fill` where pages and IOVA do not lie page on page: only in domains with pages below 4 KiB. */
+  #fillGranules(domain: Domain): void {
+    const shift = domain.pageShift
+    const { frames } = this.pages!
+    const end = this.#bytes
+    let done = 0
+    try {
+      while (done < end) {
+        const source = this.pageOffset + done
+        const length = Math.min(end - done, PAGE_BYTES - (source & PAGE_MASK))
+        const frame = frames[this.pageIndex + Math.floor(source / PAGE_BYTES)]!
+        const lo = (this.startLo >>> 0) + done
+        const hi = (this.startHi + Math.floor(lo / 4294967296)) | 0
+        const granule = frame * 2 ** (PAGE_SHIFT - shift) + ((source & PAGE_MASK) >> shift)
+        domain.mapGranules(hi, lo | 0, granule, length >> shift, this.access)
+        done += length
+      }
+    } catch (thrown) {
+      if (done > 0) domain.unmapGranules(this.startHi, this.startLo, done / 2 ** shift)
+      throw thrown
+    }
   }
 
   /** Maps the consecutive frames from page `from` on. Returns how many. */

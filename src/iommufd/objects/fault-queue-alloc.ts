@@ -2,7 +2,7 @@
 import { ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
 import type { FaultAlloc } from '../abi/index.ts'
 import { OpenFile } from '../files.ts'
-import type { Process } from '../process.ts'
+import type { Caller } from '../process.ts'
 import type { UserBuffer } from '../user-memory.ts'
 import type { Context } from './context.ts'
 import { FaultObject } from './fault-queue.ts'
@@ -43,10 +43,10 @@ class FaultFile extends OpenFile {
 /** The queue as made by the ioctl: its descriptor opens when the command is finished. */
 class NewFaultObject extends FaultObject {
   readonly #context: Context
-  readonly #caller: Process
+  readonly #caller: Caller
   readonly #fd: number
 
-  constructor(context: Context, caller: Process, fd: number) {
+  constructor(context: Context, caller: Caller, fd: number) {
     super(context)
     this.#context = context
     this.#caller = caller
@@ -63,7 +63,7 @@ class NewFaultObject extends FaultObject {
 }
 
 /** IOMMU_FAULT_QUEUE_ALLOC: EOPNOTSUPP, ENOMEM, EMFILE. */
-export function faultQueueAlloc(context: Context, command: FaultAlloc, caller: Process): void {
+export function faultQueueAlloc(context: Context, command: FaultAlloc, caller: Caller): void {
   if (command.flags !== 0) throw EOPNOTSUPP
   if (context.world.failpoints.hit('alloc_fault_queue')) throw ENOMEM
   const fd = caller.files.reserve()

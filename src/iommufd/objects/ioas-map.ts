@@ -8,7 +8,7 @@ import {
   IOMMU_IOAS_MAP_WRITEABLE,
   type IoasMap,
 } from '../abi/index.ts'
-import type { Process } from '../process.ts'
+import type { Caller } from '../process.ts'
 import type { Area } from './areas.ts'
 import type { Context } from './context.ts'
 import { type IoasObject, getIoas } from './ioas.ts'
@@ -26,7 +26,7 @@ const sourceLast = new Sum()
 const iova = new Iova()
 
 /** IOMMU_IOAS_MAP, checks in the order of `spec/02` §3.3. */
-export function ioasMap(context: Context, command: IoasMap, caller: Process): void {
+export function ioasMap(context: Context, command: IoasMap, caller: Caller): void {
   const { flags } = command
   if ((flags & ~KNOWN_FLAGS) !== 0 || command.__reserved !== 0) throw EOPNOTSUPP
   if (isAllOnes(command.iova_hi, command.iova_lo) || isAllOnes(command.length_hi, command.length_lo))
@@ -82,7 +82,7 @@ function checkFixed(ioas: IoasObject, mask: number, lengthHi: number, lengthLo: 
 }
 
 /** The area at `iova` … `last`, in the map, not yet in the domains. */
-function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: Process): Area {
+function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: Caller): Area {
   const writable = (command.flags & IOMMU_IOAS_MAP_WRITEABLE) !== 0
   const readable = (command.flags & IOMMU_IOAS_MAP_READABLE) !== 0
   const area = ioas.pool.take()

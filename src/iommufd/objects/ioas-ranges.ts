@@ -3,7 +3,7 @@ import { EADDRINUSE, EINVAL, EMSGSIZE, EOPNOTSUPP } from '../../base/errno.ts'
 import { ByteRange } from '../../base/range-map.ts'
 import { compareU64 } from '../../base/u64.ts'
 import { type IoasAllowIovas, type IoasIovaRanges, IovaRange } from '../abi/index.ts'
-import type { Process } from '../process.ts'
+import type { Caller } from '../process.ts'
 import type { Context } from './context.ts'
 import { type IoasObject, getIoas } from './ioas.ts'
 import { type AllowedRanges, noAllowedRanges } from './reserved.ts'
@@ -14,7 +14,7 @@ const RANGES_ASKED_MAX = 0xffffffff
 
 /** An array of `struct iommu_iova_range` in the caller's memory. */
 class RangeArray {
-  readonly #caller: Process
+  readonly #caller: Caller
   readonly #hi: number
   readonly #lo: number
   readonly #bytes: Uint8Array = new Uint8Array(RANGE_BYTES)
@@ -22,7 +22,7 @@ class RangeArray {
   readonly #range: IovaRange = new IovaRange()
   readonly #address: Sum = new Sum()
 
-  constructor(caller: Process, hi: number, lo: number) {
+  constructor(caller: Caller, hi: number, lo: number) {
     this.#caller = caller
     this.#hi = hi
     this.#lo = lo
@@ -54,7 +54,7 @@ class RangeArray {
 }
 
 /** IOMMU_IOAS_IOVA_RANGES: EOPNOTSUPP, ENOENT, EFAULT, EMSGSIZE with the number needed (`spec/02` §3.6). */
-export function ioasIovaRanges(context: Context, command: IoasIovaRanges, caller: Process): void {
+export function ioasIovaRanges(context: Context, command: IoasIovaRanges, caller: Caller): void {
   if (command.__reserved !== 0) throw EOPNOTSUPP
   const ioas = getIoas(context, command.ioas_id)
   const capacity = Math.min(command.num_iovas >>> 0, RANGES_ASKED_MAX)
@@ -77,7 +77,7 @@ export function ioasIovaRanges(context: Context, command: IoasIovaRanges, caller
 }
 
 /** IOMMU_IOAS_ALLOW_IOVAS: EOPNOTSUPP, ENOENT, EFAULT, EINVAL, EADDRINUSE; replaces the whole list (`spec/02` §3.6). */
-export function ioasAllowIovas(context: Context, command: IoasAllowIovas, caller: Process): void {
+export function ioasAllowIovas(context: Context, command: IoasAllowIovas, caller: Caller): void {
   if (command.__reserved !== 0) throw EOPNOTSUPP
   const ioas = getIoas(context, command.ioas_id)
   const array = new RangeArray(caller, command.allowed_iovas_hi, command.allowed_iovas_lo)

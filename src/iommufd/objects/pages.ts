@@ -2,8 +2,7 @@
 import { assert } from '../../base/assert.ts'
 import { ENOMEM } from '../../base/errno.ts'
 import { pageOf } from '../../base/u64.ts'
-import type { Mm } from '../../kernel/mm/mm.ts'
-import type { Process } from '../process.ts'
+import type { AddressSpace, Caller } from '../process.ts'
 
 /** What pinned pages are charged to (`spec/02` §3.8). */
 export const ACCOUNT_NONE = 0
@@ -20,7 +19,7 @@ const FRAMES_KEPT = 512
  */
 export class Pages {
   /** Whose memory; `undefined` in the pool. */
-  process: Process | undefined = undefined
+  process: Caller | undefined = undefined
   /** 4 KiB page of the source at which the list starts. */
   firstPage = 0
   count = 0
@@ -34,7 +33,7 @@ export class Pages {
 
   /** `hi, lo`: address of the first byte; `lastHi, lastLo`: of the last. */
   open(
-    process: Process,
+    process: Caller,
     hi: number,
     lo: number,
     lastHi: number,
@@ -96,7 +95,7 @@ export class Pages {
     mm.pinnedVm += this.count
   }
 
-  #unpinFirst(mm: Mm, count: number): void {
+  #unpinFirst(mm: AddressSpace, count: number): void {
     for (let i = 0; i < count; i++) mm.unpinPage(this.frames[i]!, this.writable)
   }
 }

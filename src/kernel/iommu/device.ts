@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
+import type { ConfigSpace } from '../../hardware/pci/config-layout.ts'
 import type { Fault, FaultParam, ResponseCode } from './fault.ts'
 import type { IommuDevice, IommuDriver, ReservedRegion } from './driver.ts'
 import { RESERVED_DIRECT } from './driver.ts'
 import type { IommuGroup } from './group.ts'
+import { pciHasAts, pciMaxPasids } from './pci-features.ts'
 
 export interface DeviceOptions {
   readonly name: string
   readonly rid: number
-  /** 2^width from the PASID capability; 0 without one. */
+  /** Configuration space of a PCI function. */
+  readonly config?: ConfigSpace
+  /** Default: what the PASID capability says, 0 without one. */
   readonly maxPasids?: number
+  /** Default: whether there is an ATS capability. */
   readonly atsSupported?: boolean
   readonly reservedRegions?: readonly ReservedRegion[]
 }
@@ -17,6 +22,7 @@ export interface DeviceOptions {
 export class Device implements IommuDevice {
   readonly name: string
   readonly rid: number
+  readonly config: ConfigSpace | undefined
   readonly atsSupported: boolean
   readonly reservedRegions: readonly ReservedRegion[]
   readonly requireDirect: boolean
@@ -34,8 +40,10 @@ export class Device implements IommuDevice {
   constructor(options: DeviceOptions) {
     this.name = options.name
     this.rid = options.rid
-    this.devicePasids = options.maxPasids ?? 0
-    this.atsSupported = options.atsSupported ?? false
+    const { config } = options
+    this.config = config
+    this.devicePasids = options.maxPasids ?? (config === undefined ? 0 : pciMaxPasids(config))
+    this.atsSupported = options.atsSupported ?? (config !== undefined && pciHasAts(config))
     this.reservedRegions = options.reservedRegions ?? []
     this.requireDirect = this.reservedRegions.some((region) => region.kind === RESERVED_DIRECT)
   }

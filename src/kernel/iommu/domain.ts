@@ -100,6 +100,16 @@ export class Domain {
     throw EOPNOTSUPP
   }
 
+  /** `map` in granules of 2^pageShift bytes: `granule` is the physical address, `count` the length. */
+  mapGranules(_hi: number, _lo: number, _granule: number, _count: number, _access: number): void {
+    throw EOPNOTSUPP
+  }
+
+  /** `unmap` in granules; returns granules. */
+  unmapGranules(_hi: number, _lo: number, _count: number): number {
+    throw EOPNOTSUPP
+  }
+
   /** 4 KiB frame that the IOVA translates to, or -1. */
   iovaToFrame(_hi: number, _lo: number): number {
     return -1
@@ -109,9 +119,9 @@ export class Domain {
   free(): void {
     assert(!this.#freed, `domain of type ${this.type} freed twice`)
     this.#freed = true
-    this.release()
+    this.onFree()
   }
 
   /** The driver's part of `free`. */
-  protected release(): void {}
+  protected onFree(): void {}
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { ConfigSpace } from '../../hardware/pci/config-layout.ts'
 import type { Mm } from '../mm/mm.ts'
 import type { Domain } from './domain.ts'
 import type { Fault, FaultHandler, FaultParam, FaultSource, ResponseCode } from './fault.ts'
@@ -26,6 +27,8 @@ export interface ReservedRegion {
 
 /** A device as drivers and groups see it; `Device` adds the group that it is in. */
 export interface IommuDevice extends FaultSource {
+  /** Configuration space of a PCI function. */
+  readonly config: ConfigSpace | undefined
   /** The driver of its IOMMU; absent until probed. */
   readonly driver: IommuDriver | undefined
   /** PASIDs are 1 … maxPasids-1; 0 without PASID support. */

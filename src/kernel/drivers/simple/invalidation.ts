@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+import { pageHi, pageLo } from '../../../base/u64.ts'
+import { COMMAND_RANGE_ALL } from '../../../hardware/iommus/simple/layout.ts'
+import type { CommandRing } from './command-ring.ts'
+import type { Attachment, SimpleDomain } from './simple-domain.ts'
+
+/** A range that needs more naturally aligned blocks than this is covered by one larger block. */
+const BLOCKS_MAX = 16
+
+/**
+ * IOTLB and device caches (ATC): whoever takes a translation away invalidates here before a frame is used anew. Each
+ * call returns when the unit and the devices have forgotten.
+ */
+export class Invalidation {
+  readonly #commands: CommandRing
+
+  constructor(commands: CommandRing) {
+    this.#commands = commands
+  }
+
+  /** `pages` 4 KiB pages from `firstPage` on, for everybody who uses the domain. Nobody does: nothing is cached. */
+  range(domain: SimpleDomain, firstPage: number, pages: number): void {
+    if (domain.attachments.length === 0) return
+    if (blocksOf(firstPage, pages) > BLOCKS_MAX) this.#cover(domain, firstPage, pages)
+    else this.#exact(domain, firstPage, pages)
+    this.#commands.sync()
+  }
+
+  everything(domain: SimpleDomain): void {
+    if (domain.attachments.length === 0) return
+    this.#block(domain, 0, COMMAND_RANGE_ALL)
+    this.#commands.sync()
+  }
+
+  /** What one attachment may have cached; the domain's tag is dropped for all. */
+  attachment(domain: SimpleDomain, { rid, pasid, ats }: Attachment): void {
+    this.#commands.invalidateIotlb(domain.tag, 0, 0, COMMAND_RANGE_ALL)
+    if (ats) this.#commands.invalidateAtc(rid, pasid, 0, 0, COMMAND_RANGE_ALL)
+    this.#commands.sync()
+  }
+
+  #exact(domain: SimpleDomain, firstPage: number, pages: number): void {
+    const end = firstPage + pages
+    for (let page = firstPage; page < end; ) {
+      const size = blockAt(page, end - page)
+      this.#block(domain, page, 12 + Math.log2(size))
+      page += size
+    }
+  }
+
+  #cover(domain: SimpleDomain, firstPage: number, pages: number): void {
+    const last = firstPage + pages - 1
+    let size = 1
+    let shift = 12
+    while (Math.floor(firstPage / size) !== Math.floor(last / size)) {
+      size *= 2
+      shift++
+    }
+    this.#block(domain, firstPage - (firstPage % size), shift)
+  }
+
+  #block(domain: SimpleDomain, page: number, shift: number): void {
+    const hi = pageHi(page)
+    const lo = pageLo(page)
+    this.#commands.invalidateIotlb(domain.tag, hi, lo, shift)
+    const { attachments } = domain
+    for (let i = 0; i < attachments.length; i++) {
+      const { rid, pasid, ats } = attachments[i]!
+      if (ats) this.#commands.invalidateAtc(rid, pasid, hi, lo, shift)
+    }
+  }
+}
+
+/** Pages of the largest naturally aligned block that starts at the page and is not longer than `pages`. */
+function blockAt(page: number, pages: number): number {
+  let size = 1
+  while (size * 2 <= pages && page % (size * 2) === 0) size *= 2
+  return size
+}
+
+function blocksOf(firstPage: number, pages: number): number {
+  let count = 0
+  const end = firstPage + pages
+  for (let page = firstPage; page < end && count <= BLOCKS_MAX; page += blockAt(page, end - page)) count++
+  return count
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+import { EINVAL } from '../../../base/errno.ts'
+import {
+  SPACE_FORMAT_MASK,
+  SPACE_FORMAT_SHIFT,
+  SPACE_NESTED,
+  SPACE_STAGE2_FORMAT_SHIFT,
+  SPACE_TYPE_SHIFT,
+  SPACE_VALID,
+} from '../../../hardware/iommus/simple/layout.ts'
+import { COOKIE_IOMMUFD, DOMAIN_NESTED } from '../../iommu/domain.ts'
+import type { FaultHandler } from '../../iommu/fault.ts'
+import type { Invalidation } from './invalidation.ts'
+import type { PagingDomain } from './paging-domain.ts'
+import { SimpleDomain } from './simple-domain.ts'
+
+/** Data type of nested page tables of the simple unit: little-endian u64 guest address of the root, u32 FORMAT_, u32 0. */
+export const NESTED_DATA_SIMPLE = 0x51
+export const NESTED_DATA_BYTES = 16
+
+/** What the user says of its stage-1 table. */
+export interface NestedTable {
+  readonly rootHi: number
+  readonly rootLo: number
+  readonly format: number
+}
+
+/** Decodes the user's data. EINVAL: too short, root not aligned to 4 KiB, reserved word not 0. */
+export function decodeNested(data: Uint8Array): NestedTable {
+  if (data.length < NESTED_DATA_BYTES) throw EINVAL
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
+  const rootLo = view.getInt32(0, true)
+  const rootHi = view.getInt32(4, true)
+  if ((rootLo & 0xfff) !== 0 || view.getUint32(12, true) !== 0) throw EINVAL
+  return { rootHi, rootLo, format: view.getUint32(8, true) }
+}
+
+/** A user's stage-1 table in guest-physical memory, on a parent that translates that. */
+export class NestedDomain extends SimpleDomain {
+  readonly parent: PagingDomain
+  readonly #invalidation: Invalidation
+  readonly #giveTag: (tag: number) => void
+
+  constructor(
+    owner: object,
+    parent: PagingDomain,
+    table: NestedTable,
+    options: {
+      tag: number
+      iopfHandler: FaultHandler | undefined
+      invalidation: Invalidation
+      giveTag: (tag: number) => void
+    },
+  ) {
+    const stage2Format = (parent.spaceFlags & SPACE_FORMAT_MASK) >>> SPACE_FORMAT_SHIFT
+    super(
+      { type: DOMAIN_NESTED, owner, iopfHandler: options.iopfHandler, cookieType: COOKIE_IOMMUFD },
+      {
+        spaceFlags:
+          SPACE_VALID |
+          (SPACE_NESTED << SPACE_TYPE_SHIFT) |
+          (table.format << SPACE_FORMAT_SHIFT) |
+          (stage2Format << SPACE_STAGE2_FORMAT_SHIFT),
+        tag: options.tag,
+        root: (table.rootHi << 20) | (table.rootLo >>> 12),
+        rootHigh: table.rootHi >>> 12,
+        stage2Root: parent.root,
+      },
+    )
+    this.parent = parent
+    this.#invalidation = options.invalidation
+    this.#giveTag = options.giveTag
+    parent.nested.push(this)
+  }
+
+  /** The user changed its table: `pages` 4 KiB pages from `firstPage` on are forgotten. */
+  invalidate(firstPage: number, pages: number): void {
+    this.#invalidation.range(this, firstPage, pages)
+  }
+
+  protected override onFree(): void {
+    super.onFree()
+    this.parent.nested.splice(this.parent.nested.indexOf(this), 1)
+    this.#giveTag(this.tag)
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+import { assert } from '../../../base/assert.ts'
+import { pageOf } from '../../../base/u64.ts'
+import {
+  SPACE_FORMAT_SHIFT,
+  SPACE_STAGE1,
+  SPACE_TYPE_SHIFT,
+  SPACE_VALID,
+} from '../../../hardware/iommus/simple/layout.ts'
+import type { PageTableFormat } from '../../../hardware/page-tables/format.ts'
+import { PageTable } from '../../../hardware/page-tables/page-table.ts'
+import {
+  ACCESS_EXEC,
+  ACCESS_PRIV,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  Translation,
+} from '../../../hardware/pci/messages.ts'
+import { EVENTS } from '../../../trace/events.ts'
+import type { World } from '../../../trace/world.ts'
+import { DOMAIN_UNMANAGED, IOMMU_NOEXEC, IOMMU_PRIV, IOMMU_READ, IOMMU_WRITE } from '../../iommu/domain.ts'
+import type { PagingOptions } from '../../iommu/driver.ts'
+import type { FrameAllocator } from '../../mm/frame-allocator.ts'
+import type { PhysicalMemory } from '../../../hardware/memory.ts'
+import type { Invalidation } from './invalidation.ts'
+import { SimpleDomain } from './simple-domain.ts'
+
+/** What page-table domains are made with. */
+export interface PagingParts {
+  readonly world: World
+  readonly memory: PhysicalMemory
+  readonly frames: FrameAllocator
+  readonly invalidation: Invalidation
+  readonly giveTag: (tag: number) => void
+}
+
+/** A page table of the kernel's that the unit walks. */
+export class PagingDomain extends SimpleDomain {
+  readonly table: PageTable
+  readonly nestParent: boolean
+  /** Stage-1 domains on this one: what changes here changes them. */
+  readonly nested: SimpleDomain[] = []
+  readonly #parts: PagingParts
+  readonly #found = new Translation()
+
+  /** ENOMEM. `format` is the FORMAT_ number of `table.format`. */
+  constructor(
+    owner: object,
+    parts: PagingParts,
+    options: PagingOptions & { tag: number; format: number; table: PageTable; nestParent: boolean },
+  ) {
+    const { table, tag, iopfHandler } = options
+    const { granuleShift, virtualBits, signExtended } = table.format
+    super(
+      {
+        type: options.type ?? DOMAIN_UNMANAGED,
+        owner,
+        iopfHandler,
+        cookieType: options.cookieType ?? 0,
+        pageShift: granuleShift,
+        lastPage: 2 ** (virtualBits - 12 - (signExtended ? 1 : 0)) - 1,
+      },
+      {
+        spaceFlags: SPACE_VALID | (SPACE_STAGE1 << SPACE_TYPE_SHIFT) | (options.format << SPACE_FORMAT_SHIFT),
+        tag,
+        root: table.root,
+        rootHigh: 0,
+        stage2Root: 0,
+      },
+    )
+    this.table = table
+    this.nestParent = options.nestParent
+    this.#parts = parts
+  }
+
+  override map(hi: number, lo: number, frame: number, pages: number, access: number): void {
+    this.table.map(hi, lo, frame, pages, tableAccess(access))
+    const { trace } = this.#parts.world
+    if (!trace.enabled) return
+    const bytes = pages * 4096
+    trace.emit(EVENTS.map, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0, access)
+  }
+
+  override unmap(hi: number, lo: number, pages: number): number {
+    const count = this.table.unmap(hi, lo, pages)
+    if (count > 0) this.#invalidate(hi, lo, pages)
+    const { trace } = this.#parts.world
+    if (trace.enabled) {
+      const bytes = pages * 4096
+      trace.emit(EVENTS.unmap, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0)
+    }
+    return count
+  }
+
+  override mapGranules(hi: number, lo: number, granule: number, count: number, access: number): void {
+    this.table.mapGranules(hi, lo, granule, count, tableAccess(access))
+  }
+
+  override unmapGranules(hi: number, lo: number, count: number): number {
+    const done = this.table.unmapGranules(hi, lo, count)
+    const bytes = (lo & 4095) + count * 2 ** this.pageShift
+    if (done > 0) this.#invalidate(hi, lo, Math.ceil(bytes / 4096))
+    return done
+  }
+
+  override iovaToFrame(hi: number, lo: number): number {
+    return this.table.lookup(hi, lo, this.#found) ? this.#found.frame : -1
+  }
+
+  protected override onFree(): void {
+    assert(this.nested.length === 0, `domain ${this.tag} is freed under a nested one`)
+    super.onFree()
+    this.table.destroy()
+    this.#parts.giveTag(this.tag)
+  }
+
+  #invalidate(hi: number, lo: number, pages: number): void {
+    const { invalidation } = this.#parts
+    invalidation.range(this, pageOf(hi, lo), pages)
+    for (let i = 0; i < this.nested.length; i++) invalidation.everything(this.nested[i]!)
+  }
+}
+
+/** A new table of the format. ENOMEM. */
+export function createTable(parts: PagingParts, format: PageTableFormat): PageTable {
+  return new PageTable({ memory: parts.memory, format, frames: parts.frames })
+}
+
+function tableAccess(access: number): number {
+  let bits = 0
+  if ((access & IOMMU_READ) !== 0) bits |= ACCESS_READ
+  if ((access & IOMMU_WRITE) !== 0) bits |= ACCESS_WRITE
+  if ((access & IOMMU_NOEXEC) === 0) bits |= ACCESS_EXEC
+  return (access & IOMMU_PRIV) === 0 ? bits : bits | ACCESS_PRIV
+}

@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: MIT
+import { assert } from '../../base/assert.ts'
+import { EEXIST, EFAULT, EINVAL, ENOMEM } from '../../base/errno.ts'
+import { hiOf, loOf, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
-import type { PageTable } from '../../hardware/page-tables/page-table.ts'
+import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
+import { PageTable } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
+import { PageFaults } from './fault.ts'
+import {
+  FAULT_FLAG_INSTRUCTION,
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_USER,
+  FAULT_FLAG_WRITE,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGSEGV,
+} from './fault-flags.ts'
+import { PageSharing } from './fork.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
-import type { MemoryObject } from './memory-object.ts'
-import type { Vma } from './vma.ts'
+import { MemoryObject } from './memory-object.ts'
+import { type MmNotifier, Notifiers } from './notifiers.ts'
+import { accessOfProt, PROT_ALL, PROT_EXEC, PROT_READ, PROT_WRITE } from './prot.ts'
+import { UserCopy } from './user-copy.ts'
+import { Vma } from './vma.ts'
+import { VmaList } from './vma-list.ts'
+import { Zapper } from './zap.ts'
 
-/** A secondary TLB (an IOMMU's) over an address space. Must not change the address space from inside a call. */
-export interface MmNotifier {
-  /** Pages `startPage` up to (not including) `endPage` changed; no frame of them is reused before this returns. */
-  invalidate(startPage: number, endPage: number): void
-  /** The last user is gone; page tables go right after. No `invalidate` follows. */
-  release(): void
-}
+export type { MmNotifier } from './notifiers.ts'
 
 export interface MmOptions {
   readonly memory: PhysicalMemory
@@ -23,77 +37,396 @@ export interface MmOptions {
 }
 
 export interface MmapOptions {
+  /** Rounded up to pages. */
   readonly lengthBytes: number
   /** PROT_ bits. */
   readonly prot: number
-  /** Fixed place (MAP_FIXED: what is there goes away). Default: first fit. */
+  /** Fixed place, page aligned; what is there goes away (MAP_FIXED). Default: first fit. */
   readonly address?: bigint
   /** With `address`: EEXIST when something is there. */
   readonly noReplace?: boolean
-  /** Shared with children and devices alike; private otherwise. */
+  /** Shared with children; private otherwise. */
   readonly shared?: boolean
   /** What stands behind the mapping; anonymous memory otherwise. */
   readonly object?: MemoryObject
   /** First page of `object` that is mapped. Default 0. */
   readonly objectPage?: number
-  /** Fault every page in now. */
+  /** Fault every page in now; what cannot be is left for later, as MAP_POPULATE does. */
   readonly populate?: boolean
 }
 
-export declare class Mm {
-  /** x86-64 4-level; SVA shares it. */
+/** First page past user space: 47-bit addresses less the last page. */
+const USER_END_PAGE = 0x7ffffffff
+/** Where first fit looks: from here down, or from here up. */
+const TOP_DOWN_PAGE = 0x7ffff7fff
+const BOTTOM_UP_PAGE = 0x2aaaaaaab
+
+/**
+ * A process's address space (Linux's mm_struct). Users keep the mappings alive, struct references the object and its
+ * root table: an SVA domain or an iommufd area holds only the latter and asks `getNotZero` before it touches pages.
+ */
+export class Mm {
+  /** x86-64 4-level, small pages; SVA shares it. */
   readonly table: PageTable
   readonly memory: PhysicalMemory
   readonly frames: FrameAllocator
   /** Process-wide PASID of SVA; -1 until the first bind. */
-  pasid: number
-  /** Counters that iommufd charges: VmPin and VmLck, in pages. */
-  pinnedVm: number
-  lockedVm: number
-  constructor(options: MmOptions)
+  pasid = -1
+  /** Counters that iommufd charges (VmPin, VmLck), in pages. */
+  pinnedVm = 0
+  lockedVm = 0
+  /** Bytes that the last `copyIn` or `copyOut` copied before it failed. */
+  copied = 0
+  readonly #options: MmOptions
+  readonly #areas: VmaList = new VmaList()
+  readonly #notifiers: Notifiers = new Notifiers()
+  readonly #faults: PageFaults
+  readonly #zapper: Zapper
+  readonly #copies: UserCopy
+  #users = 1
+  #references = 1
+  #freed: (() => void)[] = []
 
-  /** Users (mm_users): at 0 the address space is torn down. The process itself is the first. */
-  get users(): number
-  /** Takes a user unless the address space is already gone (mmget_not_zero). */
-  getNotZero(): boolean
-  putUser(): void
-  /** References to the struct (mm_count): outlive the address space. */
-  grab(): void
-  drop(): void
-  /** Called once, when the last struct reference is dropped. */
-  whenFreed(callback: () => void): void
-  addNotifier(notifier: MmNotifier): void
-  removeNotifier(notifier: MmNotifier): void
+  /** ENOMEM: no frame for the root table. */
+  constructor(options: MmOptions) {
+    const { memory, frames } = options
+    this.#options = options
+    this.memory = memory
+    this.frames = frames
+    this.table = new PageTable({ memory, format: X86_64_4_LEVEL, frames })
+    this.#faults = new PageFaults(memory, frames, this.table, this.#notifiers)
+    this.#zapper = new Zapper(this.table, frames, this.#notifiers)
+    this.#copies = new UserCopy(memory, this)
+  }
 
-  mmap(options: MmapOptions): bigint
-  munmap(address: bigint, lengthBytes: number): void
-  mprotect(address: bigint, lengthBytes: number, prot: number): void
-  /** Drops the pages, keeps the mapping (madvise DONTNEED). */
-  discard(address: bigint, lengthBytes: number): void
-  fork(): Mm
-  /** The process ends: puts its user. */
-  exit(): void
+  /** Users (mm_users): the process itself is the first; at 0 the mappings go. */
+  get users(): number {
+    return this.#users
+  }
+
+  /** Number of areas. */
+  get areas(): number {
+    return this.#areas.length
+  }
+
+  /** Takes a user unless the mappings are already gone (mmget_not_zero). */
+  getNotZero(): boolean {
+    if (this.#users === 0) return false
+    this.#users++
+    return true
+  }
+
+  putUser(): void {
+    assert(this.#users > 0, 'put of a user of an address space that has none')
+    this.#users--
+    if (this.#users === 0) this.#teardown()
+  }
+
+  /** Takes a struct reference (mmgrab): keeps the object and its root table, not the mappings. */
+  grab(): void {
+    assert(this.#references > 0, 'reference to a freed address space')
+    this.#references++
+  }
+
+  drop(): void {
+    assert(this.#references > 0, 'drop of a freed address space')
+    this.#references--
+    if (this.#references > 0) return
+    this.table.destroy()
+    for (const callback of this.#freed) callback()
+  }
+
+  /** `callback` runs when the last struct reference has gone. */
+  whenFreed(callback: () => void): void {
+    this.#freed.push(callback)
+  }
+
+  addNotifier(notifier: MmNotifier): void {
+    this.#notifiers.add(notifier)
+  }
+
+  removeNotifier(notifier: MmNotifier): void {
+    this.#notifiers.remove(notifier)
+  }
+
+  /** The process ends: its user goes. */
+  exit(): void {
+    this.putUser()
+  }
+
+  /** Maps memory; returns its address. EINVAL, EEXIST, ENOMEM (no room, or past user space). */
+  mmap(options: MmapOptions): bigint {
+    const pages = pagesOf(options.lengthBytes)
+    if ((options.prot & ~PROT_ALL) !== 0) throw EINVAL
+    this.#allocArea()
+    const start = this.#place(options, pages)
+    const object = this.#objectFor(options, pages)
+    const area = new Vma(
+      start,
+      start + pages,
+      options.prot,
+      options.shared === true,
+      object,
+      options.objectPage,
+    )
+    if (object !== options.object) object?.put()
+    this.#areas.insert(area)
+    if (options.populate === true) this.#populate(start, pages, options.prot)
+    return addressOf(start)
+  }
+
+  /** Unmaps whatever is in the range. EINVAL, ENOMEM (an area to be cut in two, and no memory). */
+  munmap(address: bigint, lengthBytes: number): void {
+    const start = pageOfAddress(address)
+    this.#remove(start, start + pagesOf(lengthBytes))
+  }
+
+  /** Changes the protection of a range. EINVAL; ENOMEM at a hole: what lies below it has been changed. */
+  mprotect(address: bigint, lengthBytes: number, prot: number): void {
+    const start = pageOfAddress(address)
+    const end = start + pagesOf(lengthBytes)
+    if ((prot & ~PROT_ALL) !== 0) throw EINVAL
+    this.#cut(start, end)
+    const reached = this.#protect(start, end, prot)
+    if (reached > start) this.#notifiers.invalidate(start, reached)
+    this.#areas.join(start, end)
+    if (reached < end) throw ENOMEM
+  }
+
+  /** Drops the pages of a range and keeps its areas (MADV_DONTNEED). EINVAL; ENOMEM when the range has a hole. */
+  discard(address: bigint, lengthBytes: number): void {
+    const start = pageOfAddress(address)
+    const end = start + pagesOf(lengthBytes)
+    const whole = this.#covered(start, end) === end
+    this.#zapper.zap(start, Math.min(end, USER_END_PAGE))
+    if (!whole) throw ENOMEM
+  }
+
+  /** A child with the same areas; private pages are shared until one side writes. ENOMEM. */
+  fork(): Mm {
+    const child = new Mm(this.#options)
+    const sharing = new PageSharing(this.memory, this.frames, child.table)
+    try {
+      for (let index = 0; index < this.#areas.length; index++) {
+        const area = this.#areas.at(index)
+        child.#allocArea()
+        child.#areas.insert(area.clone())
+        if (!area.shared) sharing.share(area, this.table)
+      }
+    } catch (error) {
+      child.exit()
+      throw error
+    } finally {
+      this.#notifiers.invalidate(0, USER_END_PAGE)
+    }
+    return child
+  }
 
   /** The area that holds the address: no stack growth. */
-  findVma(hi: number, lo: number): Vma | undefined
-  /** handle_mm_fault: VM_FAULT_ bits. */
-  handleFault(hi: number, lo: number, flags: number): number
+  findVma(hi: number, lo: number): Vma | undefined {
+    return this.#areas.find(pageOf(hi, lo))
+  }
 
-  /** Long-term pin of the page at the address. Returns its frame. EFAULT, ENOMEM. */
-  pin(hi: number, lo: number, write: boolean): number
-  /** The same by page number. */
-  pinPage(page: number, write: boolean): number
-  unpinPage(frame: number, dirty: boolean): void
+  /**
+   * Makes the page at the address present (handle_mm_fault): VM_FAULT_ bits. WRITE and INSTRUCTION need the area's
+   * permission (SIGSEGV); reading is not checked, and in an area without any permission nothing happens.
+   */
+  handleFault(hi: number, lo: number, flags: number): number {
+    const page = pageOf(hi, lo)
+    const area = this.#areas.find(page)
+    if (area === undefined) return VM_FAULT_SIGSEGV
+    if ((flags & FAULT_FLAG_WRITE) !== 0 && (area.prot & PROT_WRITE) === 0) return VM_FAULT_SIGSEGV
+    if ((flags & FAULT_FLAG_INSTRUCTION) !== 0 && (area.prot & PROT_EXEC) === 0) return VM_FAULT_SIGSEGV
+    return this.#faults.handle(area, page, hi, lo, flags)
+  }
 
-  /** Frame of a page after faulting it in for a write; no pin. EFAULT, ENOMEM. */
-  frameForWrite(page: number): number
-  frameForRead(page: number): number
+  /**
+   * Pins the page at the address for long: it stays where it is until `unpinPage`, past munmap and exit. A private page
+   * is made this address space's own first. Returns its frame. EFAULT (no such page, no permission, no users), ENOMEM.
+   */
+  pin(hi: number, lo: number, write: boolean): number {
+    const frame = this.table.frameAt(hi, lo, write ? PROT_READ | PROT_WRITE : PROT_READ)
+    const pinned = frame >= 0 && this.frames.owners(frame) === 1 ? frame : this.#makePinnable(hi, lo, write)
+    this.frames.pin(pinned)
+    return pinned
+  }
 
-  copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void
-  copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void
-  /** Bytes copied before the fault of the last copyIn or copyOut. */
-  copied: number
-  /** The owner program's loads and stores. */
-  read(address: bigint, into: Uint8Array): void
-  write(address: bigint, from: Uint8Array): void
+  /** `pin` by page number. */
+  pinPage(page: number, write: boolean): number {
+    return this.pin(pageHi(page), pageLo(page), write)
+  }
+
+  /** `dirty`: the device may have written. Works after exit too. */
+  unpinPage(frame: number, dirty: boolean): void {
+    this.frames.unpin(frame, dirty)
+  }
+
+  /** Frame of a page for code that fills it in place; not pinned. EFAULT, ENOMEM. */
+  frameForWrite(page: number): number {
+    return this.#frameFor(page, PROT_WRITE)
+  }
+
+  /** Frame of a page for code that reads it in place; not pinned. EFAULT, ENOMEM. */
+  frameForRead(page: number): number {
+    return this.#frameFor(page, PROT_READ)
+  }
+
+  /** copy_from_user. EFAULT at the first byte that cannot be read: `copied` bytes are in `into` then. */
+  copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void {
+    this.copied = 0
+    if (this.#options.failpoints.hit('copy_user')) throw EFAULT
+    this.copied = this.#copies.load(hi, lo, into, offset, length)
+    if (this.copied < length) throw EFAULT
+  }
+
+  /** copy_to_user. EFAULT at the first byte that cannot be written: `copied` bytes have been. */
+  copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void {
+    this.copied = 0
+    if (this.#options.failpoints.hit('copy_user')) throw EFAULT
+    this.copied = this.#copies.store(hi, lo, from, offset, length)
+    if (this.copied < length) throw EFAULT
+  }
+
+  /** The process's own loads. EFAULT. */
+  read(address: bigint, into: Uint8Array): void {
+    this.copied = this.#copies.load(hiOf(address), loOf(address), into, 0, into.length)
+    if (this.copied < into.length) throw EFAULT
+  }
+
+  /** The process's own stores. EFAULT. */
+  write(address: bigint, from: Uint8Array): void {
+    this.copied = this.#copies.store(hiOf(address), loOf(address), from, 0, from.length)
+    if (this.copied < from.length) throw EFAULT
+  }
+
+  /** For `UserCopy`: the frame of a page that the process may use so, or minus the VM_FAULT_ bits. */
+  resolve(hi: number, lo: number, access: number): number {
+    const frame = this.table.frameAt(hi, lo, access)
+    return frame >= 0 ? frame : this.#resolveFault(hi, lo, access)
+  }
+
+  #resolveFault(hi: number, lo: number, access: number): number {
+    const write = access === PROT_WRITE
+    const area = this.findVma(hi, lo)
+    if (area === undefined || (accessOfProt(area.prot) & access) === 0) return -VM_FAULT_SIGSEGV
+    const bits = this.handleFault(hi, lo, FAULT_FLAG_USER | (write ? FAULT_FLAG_WRITE : 0))
+    return (bits & VM_FAULT_ERROR) === 0 ? this.table.frameAt(hi, lo, access) : -(bits & VM_FAULT_ERROR)
+  }
+
+  #frameFor(page: number, access: number): number {
+    const frame = this.resolve(pageHi(page), pageLo(page), access)
+    if (frame < 0) throw (-frame & VM_FAULT_OOM) === 0 ? EFAULT : ENOMEM
+    return frame
+  }
+
+  #makePinnable(hi: number, lo: number, write: boolean): number {
+    const area = this.findVma(hi, lo)
+    if (area === undefined || (area.prot & (write ? PROT_WRITE : PROT_READ)) === 0) throw EFAULT
+    const bits = this.handleFault(hi, lo, write ? FAULT_FLAG_WRITE : FAULT_FLAG_UNSHARE)
+    if ((bits & VM_FAULT_ERROR) !== 0) throw (bits & VM_FAULT_OOM) === 0 ? EFAULT : ENOMEM
+    const frame = this.table.frameAt(hi, lo, write ? PROT_WRITE : PROT_READ)
+    assert(frame >= 0, 'a resolved fault left no page')
+    return frame
+  }
+
+  #place({ address, noReplace }: MmapOptions, pages: number): number {
+    if (address === undefined) return this.#firstFit(pages)
+    const start = pageOfAddress(address)
+    if (start + pages > USER_END_PAGE) throw ENOMEM
+    if (noReplace === true && this.#areas.overlaps(start, start + pages)) throw EEXIST
+    this.#remove(start, start + pages)
+    return start
+  }
+
+  #firstFit(pages: number): number {
+    const down = this.#options.placement === 'bottom-up' ? -1 : this.#areas.gapBelow(TOP_DOWN_PAGE, pages)
+    const start = down > 0 ? down : this.#areas.gapAbove(BOTTOM_UP_PAGE, USER_END_PAGE, pages)
+    if (start < 0) throw ENOMEM
+    return start
+  }
+
+  #objectFor({ object, shared }: MmapOptions, pages: number): MemoryObject | undefined {
+    if (object !== undefined || shared !== true) return object
+    return new MemoryObject({ frames: this.frames, pages })
+  }
+
+  #populate(start: number, pages: number, prot: number): void {
+    const flags = (prot & PROT_WRITE) !== 0 ? FAULT_FLAG_WRITE : 0
+    for (let page = start; page < start + pages; page++) {
+      if ((this.handleFault(pageHi(page), pageLo(page), flags) & VM_FAULT_ERROR) !== 0) return
+    }
+  }
+
+  #remove(start: number, end: number): void {
+    const limit = Math.min(end, USER_END_PAGE)
+    if (!this.#areas.overlaps(start, limit)) return
+    this.#cut(start, limit)
+    this.#areas.remove(start, limit)
+    this.#zapper.zap(start, limit)
+  }
+
+  #cut(start: number, end: number): void {
+    for (let cuts = this.#areas.cutsNeeded(start, end); cuts > 0; cuts--) this.#allocArea()
+    this.#areas.cut(start, end)
+  }
+
+  /** Protects the areas from `start` on up to a hole or `end`; returns where it stopped. */
+  #protect(start: number, end: number, prot: number): number {
+    const access = accessOfProt(prot)
+    let reached = start
+    for (let index = this.#areas.indexAfter(start); index < this.#areas.length; index++) {
+      const area = this.#areas.at(index)
+      if (area.start !== reached || reached >= end) break
+      area.prot = prot
+      // A private page that was write-protected may be shared: only a fault grants it again.
+      const keep = area.shared ? 0 : access & PROT_WRITE
+      this.table.changeAccess(
+        pageHi(area.start),
+        pageLo(area.start),
+        area.end - area.start,
+        keep,
+        access & ~keep,
+      )
+      reached = area.end
+    }
+    return reached
+  }
+
+  /** End of the areas that follow each other from `start` on, at most `end`. */
+  #covered(start: number, end: number): number {
+    let reached = start
+    for (let index = this.#areas.indexAfter(start); index < this.#areas.length && reached < end; index++) {
+      const area = this.#areas.at(index)
+      if (area.start > reached) break
+      reached = area.end
+    }
+    return Math.min(reached, end)
+  }
+
+  #allocArea(): void {
+    if (this.#options.failpoints.hit('alloc_vma')) throw ENOMEM
+  }
+
+  #teardown(): void {
+    this.#notifiers.release()
+    this.#areas.remove(0, USER_END_PAGE)
+    this.#zapper.zap(0, USER_END_PAGE)
+    this.table.clear()
+    this.drop()
+  }
+}
+
+function pagesOf(lengthBytes: number): number {
+  if (!Number.isSafeInteger(lengthBytes) || lengthBytes <= 0) throw EINVAL
+  return Math.ceil(lengthBytes / 4096)
+}
+
+function pageOfAddress(address: bigint): number {
+  const lo = loOf(address)
+  if ((lo & 0xfff) !== 0) throw EINVAL
+  return pageOf(hiOf(address), lo)
+}
+
+function addressOf(page: number): bigint {
+  return toBigint(pageHi(page), pageLo(page))
 }

@@ -78,7 +78,8 @@ function plainArray(bytes: number): BulkMemory {
 
 /** Zeroed memory of at least `bytes`: shared WebAssembly memory where it is allowed, else unshared, else an array. */
 export function createBulkMemory(bytes: number, wasm: boolean): BulkMemory {
-  const api = Reflect.get(globalThis, 'WebAssembly') as WasmApi | undefined
+  const scope: { readonly Object: unknown; readonly WebAssembly?: WasmApi } = globalThis
+  const api = scope.WebAssembly
   if (!wasm || api === undefined) return plainArray(bytes)
   return tryWasm(api, bytes, true) ?? tryWasm(api, bytes, false) ?? plainArray(bytes)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { ACCESS_PRIV } from '../pci/messages.ts'
-import { Levels, type PageTableFormat } from './format.ts'
+import { INDEX_BITS, Levels, type PageTableFormat } from './format.ts'
 
 /** Software's reading and writing of single entries of one format. A word index names the entry's low word. */
 export class EntryCodec {
@@ -22,7 +22,7 @@ export class EntryCodec {
     const { permission } = format
     this.format = format
     this.levels = new Levels(format)
-    this.entries = 1 << format.indexBits
+    this.entries = 1 << INDEX_BITS
     this.#words = words
     this.#encodeLo = Int32Array.from(permission.encodeLo)
     this.#encodeHi = Int32Array.from(permission.encodeHi)

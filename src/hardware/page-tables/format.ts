@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: MIT
+/** A table has 2^INDEX_BITS entries: a 4 KiB frame. */
+export const INDEX_BITS = 9
+const ENTRY_MASK = 2 ** INDEX_BITS - 1
+
 /** Permission bits of an entry, at most four, gathered into a small number that indexes `grants`. */
 export interface PermissionBits {
   /** Gathered as `((lo ^ invertLo) >>> shiftLo & maskLo) | ((hi ^ invertHi) >>> shiftHi & maskHi)`, 0 ... 15. */
@@ -19,7 +23,7 @@ export interface PermissionBits {
 }
 
 /**
- * Bit facts of one page-table format. Entries are 64 bits little-endian, a table is one 4 KiB frame or less, physical
+ * Bit facts of one page-table format. Entries are 64 bits little-endian, a table is one 4 KiB frame, physical
  * addresses stand at their natural place in the entry, level 0 holds granules. Flags that a walk tests stand in the
  * low word.
  */
@@ -27,8 +31,6 @@ export interface PageTableFormat {
   readonly name: string
   /** A granule is 2^granuleShift bytes: 11 or 12. */
   readonly granuleShift: number
-  /** A table has 2^indexBits entries. */
-  readonly indexBits: number
   readonly levels: number
   /** Width of an input address: 33 ... 63. */
   readonly virtualBits: number
@@ -80,10 +82,9 @@ export class Levels {
   /** An address is canonical when `((hi + canonicalBias) | 0) >>> canonicalShift` is 0. */
   readonly canonicalBias: number
   readonly canonicalShift: number
-  readonly #indexMask: number
 
   constructor(format: PageTableFormat) {
-    const { levels, granuleShift, indexBits } = format
+    const { levels, granuleShift } = format
     this.top = levels - 1
     this.shift = new Int32Array(levels)
     this.span = new Float64Array(levels)
@@ -91,21 +92,24 @@ export class Levels {
     this.leafReservedLo = new Int32Array(levels)
     this.canonicalBias = format.signExtended ? 2 ** (format.virtualBits - 33) : 0
     this.canonicalShift = format.virtualBits - 32
-    this.#indexMask = 2 ** indexBits - 1
     for (let level = 0; level < levels; level++) {
-      const shift = granuleShift + indexBits * level
+      const shift = granuleShift + INDEX_BITS * level
       this.shift[level] = shift
-      this.span[level] = 2 ** (indexBits * level)
+      this.span[level] = 2 ** (INDEX_BITS * level)
       this.frameMask[level] = shift > 12 ? (shift < 44 ? 2 ** (shift - 12) - 1 : -1) : 0
       this.leafReservedLo[level] = format.reservedLeafLo | largeAddressLo(format, shift, level)
     }
+  }
+
+  isCanonical(hi: number): boolean {
+    return ((hi + this.canonicalBias) | 0) >>> this.canonicalShift === 0
   }
 
   /** Which entry of its table of `level` translates the address. */
   index(hi: number, lo: number, level: number): number {
     const shift = this.shift[level]!
     const bits = shift < 32 ? (lo >>> shift) | (hi << (32 - shift)) : hi >>> (shift - 32)
-    return bits & this.#indexMask
+    return bits & ENTRY_MASK
   }
 }
 

@@ -44,8 +44,6 @@ export class PageTable {
   readonly #granulesPerPage: number
   readonly #granulesPerHi: number
   readonly #hiMask: number
-  readonly #canonicalBias: number
-  readonly #canonicalShift: number
   /** Granules of the address space. */
   readonly #size: number
   /** The level-0 table used last, by the addresses it covers; for 4 KiB granules only. */
@@ -56,7 +54,7 @@ export class PageTable {
   #foundLevel = 0
 
   constructor({ memory, format, frames }: PageTableOptions) {
-    assert(format.granuleShift <= 12 && 2 ** format.indexBits * 8 <= 4096, `page-table format ${format.name}`)
+    assert(format.granuleShift <= 12, `page-table format ${format.name}`)
     this.format = format
     this.#words = memory.words
     this.#codec = new EntryCodec(memory.words, format)
@@ -70,8 +68,6 @@ export class PageTable {
     this.#occupied = format.presentLo | format.parkedLo
     this.#granulesPerPage = 2 ** (12 - format.granuleShift)
     this.#granulesPerHi = 2 ** (32 - format.granuleShift)
-    this.#canonicalBias = this.#codec.levels.canonicalBias
-    this.#canonicalShift = this.#codec.levels.canonicalShift
     this.#hiMask = 2 ** (format.virtualBits - 32) - 1
     this.#size = 2 ** (format.virtualBits - format.granuleShift)
   }
@@ -173,7 +169,7 @@ export class PageTable {
 
   /** What a present page translates to, in `out`; its `access` is what the page itself grants. */
   lookup(hi: number, lo: number, out: Translation): boolean {
-    if (!this.#canonical(hi)) return false
+    if (!this.#codec.levels.isCanonical(hi)) return false
     const word = this.#leafWord(hi, lo)
     if (word < 0 || !this.#codec.isPresent(word)) return false
     const level = this.#foundLevel
@@ -184,16 +180,20 @@ export class PageTable {
     return true
   }
 
-  /** Frame of a 4 KiB page that grants all of `access`, or -1. For formats with 4 KiB granules. */
+  /**
+   * Frame of a mapped 4 KiB page that grants all of `access`, or -1; with access 0 parked pages count too. For formats
+   * with 4 KiB granules.
+   */
   frameAt(hi: number, lo: number, access: number): number {
     if (!this.#seek(hi, lo)) return -1
     const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
-    return (this.#codec.accessOf(word) & access) === access ? this.#codec.frameOf(word) : -1
+    if (this.#codec.isEmpty(word) || (this.#codec.accessOf(word) & access) !== access) return -1
+    return this.#codec.frameOf(word)
   }
 
   /** Sets the dirty bit of the leaf at the address. `false`: nothing is mapped there. */
   setDirty(hi: number, lo: number): boolean {
-    if (!this.#canonical(hi)) return false
+    if (!this.#codec.levels.isCanonical(hi)) return false
     const word = this.#leafWord(hi, lo)
     if (word < 0 || !this.#codec.isPresent(word)) return false
     this.#words[word] = this.#words[word]! | this.format.dirtyLo
@@ -237,7 +237,7 @@ export class PageTable {
   }
 
   #seekTable(hi: number, lo: number): boolean {
-    if (this.#granulesPerPage !== 1 || !this.#canonical(hi)) return false
+    if (this.#granulesPerPage !== 1 || !this.#codec.levels.isCanonical(hi)) return false
     const word = this.#leafWord(hi, lo)
     if (word < 0 || this.#foundLevel !== 0) return false
     this.#cachedHi = hi
@@ -262,15 +262,11 @@ export class PageTable {
     }
   }
 
-  #canonical(hi: number): boolean {
-    return ((hi + this.#canonicalBias) | 0) >>> this.#canonicalShift === 0
-  }
-
   /** Number of the address's granule from the start of the address space, once the whole range has been checked. */
   #first(hi: number, lo: number, count: number): number {
     if (!Number.isInteger(count) || count < 1 || (lo & (2 ** this.format.granuleShift - 1)) !== 0)
       throw EINVAL
-    if (!this.#canonical(hi)) throw ERANGE
+    if (!this.#codec.levels.isCanonical(hi)) throw ERANGE
     const first = (hi & this.#hiMask) * this.#granulesPerHi + (lo >>> this.format.granuleShift)
     const end = this.format.signExtended && hi >= 0 ? this.#size / 2 : this.#size
     if (first + count > end) throw ERANGE

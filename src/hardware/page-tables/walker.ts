@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: MIT
+import { assert } from '../../base/assert.ts'
 import type { PhysicalMemory } from '../memory.ts'
 import { ACCESS_PRIV, ACCESS_WRITE, type Translation } from '../pci/messages.ts'
-import { Levels, type PageTableFormat } from './format.ts'
+import { CarefulWalk } from './careful-walk.ts'
+import { INDEX_BITS, Levels, type PageTableFormat } from './format.ts'
+import { type TableTranslator, WALK_OK, type WalkStatus } from './walk-status.ts'
 
-export const WALK_OK = 0
-export const WALK_NOT_PRESENT = 1
-export const WALK_NO_PERMISSION = 2
-export const WALK_RESERVED_BITS = 3
-export const WALK_NOT_CANONICAL = 4
-/** A table lies outside RAM. */
-export const WALK_TABLE_ACCESS = 5
-/** The second stage refused a table or the page. */
-export const WALK_SECOND_STAGE = 6
-
-export type WalkStatus =
-  | typeof WALK_OK
-  | typeof WALK_NOT_PRESENT
-  | typeof WALK_NO_PERMISSION
-  | typeof WALK_RESERVED_BITS
-  | typeof WALK_NOT_CANONICAL
-  | typeof WALK_TABLE_ACCESS
-  | typeof WALK_SECOND_STAGE
-
-/** The second stage of a nested walk. Frames of the tables and of the page are then guest frames. */
-export interface TableTranslator {
-  /** Host frame of a table that is read (`write`: whose accessed or dirty bit is set), or -1. */
-  tableFrame(guestFrame: number, write: boolean): number
-  /** Translates `out.frame`, narrows `out.shift` and `out.access`. `false`: refused. */
-  page(access: number, out: Translation): boolean
-}
+export * from './walk-status.ts'
 
 /**
  * Page walk as hardware does it: reads tables in physical memory, sets accessed and dirty bits, caches nothing.
@@ -40,160 +18,178 @@ export class Walker {
   failedLevel = 0
   /** Byte offset of the granule in `out.frame`: not 0 only for granules smaller than a frame. */
   frameOffset = 0
-  /** Set: every table and the page go through a second stage. */
-  secondStage: TableTranslator | undefined = undefined
+  readonly #careful: CarefulWalk
   readonly #words: Int32Array
   readonly #frames: number
-  readonly #levels: Levels
-  readonly #shifts: Int32Array
-  readonly #frameMasks: Int32Array
-  readonly #leafReservedLo: Int32Array
-  readonly #leafReservedHi: number
   readonly #grants: Uint8Array
-  readonly #top: number
-  readonly #leafLevelMax: number
   readonly #canonicalBias: number
   readonly #canonicalShift: number
-  readonly #present: number
-  readonly #leafMask: number
-  readonly #leafValue: number
+  /** Shift of the topmost index in `hi >>> #upperShift`; negative when three levels are all. */
+  readonly #upperTop: number
+  readonly #upperShift: number
+  readonly #granuleShift: number
   readonly #addressHi: number
   readonly #offsetMask: number
-  readonly #reservedLo: number
-  readonly #reservedHi: number
-  readonly #tableAccessed: number
-  readonly #accessed: number
-  readonly #accessedAndDirty: number
+  /** What a pointer to a table looks like once it has been used; and which of its bits count. */
+  readonly #tableLo: number
+  readonly #tableHi: number
+  readonly #tableCheckLo: number
+  readonly #tableCheckHi: number
+  readonly #granuleReservedLo: number
+  readonly #granuleReservedHi: number
+  /** Bits of a granule's entry that are set once it has been read, or written. */
+  readonly #used: number
+  readonly #usedForWrite: number
   readonly #invertLo: number
   readonly #invertHi: number
   readonly #permissionShiftLo: number
   readonly #permissionMaskLo: number
   readonly #permissionShiftHi: number
   readonly #permissionMaskHi: number
-  /** All ones where table entries do not restrict. */
-  readonly #tablePermission: number
 
   constructor(memory: PhysicalMemory, format: PageTableFormat) {
+    assert(
+      format.levels >= 3 && format.levels <= 5,
+      `${format.levels} levels in page-table format ${format.name}`,
+    )
+    const { permission, granuleShift } = format
     const levels = new Levels(format)
-    const { permission } = format
     this.format = format
+    this.#careful = new CarefulWalk(memory, format)
     this.#words = memory.words
     this.#frames = memory.frames
-    this.#levels = levels
-    this.#shifts = levels.shift
-    this.#frameMasks = levels.frameMask
-    this.#leafReservedLo = levels.leafReservedLo
-    this.#leafReservedHi = format.reservedLeafHi
     this.#grants = Uint8Array.from(permission.grants)
-    this.#top = levels.top
-    this.#leafLevelMax = format.leafLevelMax
     this.#canonicalBias = levels.canonicalBias
     this.#canonicalShift = levels.canonicalShift
-    this.#present = format.presentLo
-    this.#leafMask = format.leafMaskLo
-    this.#leafValue = format.leafValueLo
+    this.#upperTop = (format.levels - 4) * INDEX_BITS
+    this.#upperShift = granuleShift + 3 * INDEX_BITS - 32
+    this.#granuleShift = granuleShift
     this.#addressHi = format.addressHi
     this.#offsetMask = format.addressLo & 0xfff
-    this.#reservedLo = format.reservedTableLo
-    this.#reservedHi = format.reservedTableHi
-    this.#tableAccessed = format.tableAccessedLo
-    this.#accessed = format.accessedLo
-    this.#accessedAndDirty = format.accessedLo | format.dirtyLo
+    this.#tableLo = format.tableLo | format.tableAccessedLo
+    this.#tableHi = format.tableHi
+    this.#tableCheckLo = tableCheckLo(format)
+    this.#tableCheckHi =
+      format.reservedTableHi | (permission.hierarchical ? permission.maskHi << permission.shiftHi : 0)
+    this.#granuleReservedLo = format.reservedLeafLo
+    this.#granuleReservedHi = format.reservedLeafHi
+    this.#used = format.accessedLo | singleBit(format.presentLo)
+    this.#usedForWrite = this.#used | format.dirtyLo
     this.#invertLo = permission.invertLo
     this.#invertHi = permission.invertHi
     this.#permissionShiftLo = permission.shiftLo
     this.#permissionMaskLo = permission.maskLo
     this.#permissionShiftHi = permission.shiftHi
     this.#permissionMaskHi = permission.maskHi
-    this.#tablePermission = permission.hierarchical ? 0 : -1
   }
 
   /**
-   * Translates the address (hi, lo) for `access` (ACCESS_ bits; none: only presence counts). `out` is written on
-   * WALK_OK (and by a second stage that refuses); its `access` says all that the page grants at this privilege.
+   * Translates the address (hi, lo) for `access` (ACCESS_ bits; none: only that the page grants something counts).
+   * `out` is written on WALK_OK; its `access` says all that the page grants at this privilege.
+   *
+   * The way through small pages whose tables were used before takes no branch a level: differences from such entries
+   * are collected, and any difference sends the walk the careful way. The three lowest levels are written out: it is faster.
    */
   walk(rootFrame: number, hi: number, lo: number, access: number, out: Translation): WalkStatus {
-    if (((hi + this.#canonicalBias) | 0) >>> this.#canonicalShift !== 0) return this.#notCanonical()
+    if (((hi + this.#canonicalBias) | 0) >>> this.#canonicalShift !== 0) {
+      return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    }
     const words = this.#words
-    const levels = this.#levels
-    const stage = this.secondStage
-    let level = this.#top
-    let guest = rootFrame
-    let permissionLo = -1
-    let permissionHi = -1
-    let word = 0
+    const frames = this.#frames
+    const addressHi = this.#addressHi
+    const tableLo = this.#tableLo
+    const tableHi = this.#tableHi
+    const upper = hi >>> this.#upperShift
+    const lower = (lo >>> this.#granuleShift) | (hi << (32 - this.#granuleShift))
+    let table = rootFrame
+    let oddLo = 0
+    let oddHi = 0
     let entryLo = 0
     let entryHi = 0
-    for (;;) {
-      const table = stage === undefined ? guest : stage.tableFrame(guest, false)
-      if (table < 0 || table >= this.#frames) return this.#outside(table, level)
-      word = (table << 10) | (levels.index(hi, lo, level) << 1)
+    for (let shift = this.#upperTop; shift >= 0; shift -= INDEX_BITS) {
+      if (table < 0 || table >= frames) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+      const word = (table << 10) | (((upper >>> shift) & 511) << 1)
       entryLo = words[word]!
       entryHi = words[word + 1]!
-      if ((entryLo & this.#present) === 0) return this.#fail(WALK_NOT_PRESENT, level)
-      if (level === 0 || (entryLo & this.#leafMask) === this.#leafValue) break
-      if (((entryLo & this.#reservedLo) | (entryHi & this.#reservedHi)) !== 0) {
-        return this.#fail(WALK_RESERVED_BITS, level)
-      }
-      if ((entryLo & this.#tableAccessed) !== this.#tableAccessed) {
-        if (!this.#mark(word, this.#tableAccessed, guest)) return this.#fail(WALK_SECOND_STAGE, level)
-      }
-      permissionLo &= (entryLo ^ this.#invertLo) | this.#tablePermission
-      permissionHi &= (entryHi ^ this.#invertHi) | this.#tablePermission
-      guest = ((entryHi & this.#addressHi) << 20) | (entryLo >>> 12)
-      level--
+      oddLo |= entryLo ^ tableLo
+      oddHi |= entryHi ^ tableHi
+      table = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
     }
-    if (level > this.#leafLevelMax || this.#leafReserved(entryLo, entryHi, level)) {
-      return this.#fail(WALK_RESERVED_BITS, level)
+    if (table < 0 || table >= frames) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    const word2 = (table << 10) | (((lower >>> (2 * INDEX_BITS)) & 511) << 1)
+    entryLo = words[word2]!
+    entryHi = words[word2 + 1]!
+    oddLo |= entryLo ^ tableLo
+    oddHi |= entryHi ^ tableHi
+    table = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
+    if (table < 0 || table >= frames) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    const word1 = (table << 10) | (((lower >>> INDEX_BITS) & 511) << 1)
+    entryLo = words[word1]!
+    entryHi = words[word1 + 1]!
+    oddLo |= entryLo ^ tableLo
+    oddHi |= entryHi ^ tableHi
+    table = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
+    if (table < 0 || table >= frames) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    const word = (table << 10) | ((lower & 511) << 1)
+    entryLo = words[word]!
+    entryHi = words[word + 1]!
+    const used = access & ACCESS_WRITE ? this.#usedForWrite : this.#used
+    const odd =
+      (oddLo & this.#tableCheckLo) |
+      (oddHi & this.#tableCheckHi) |
+      (~entryLo & used) |
+      (entryLo & this.#granuleReservedLo) |
+      (entryHi & this.#granuleReservedHi)
+    const granted = this.#granted(entryLo, entryHi, access)
+    if (odd !== 0 || (access & ~granted) !== 0 || granted === 0) {
+      return this.#walkCarefully(rootFrame, hi, lo, access, out)
     }
-    permissionLo &= entryLo ^ this.#invertLo
-    permissionHi &= entryHi ^ this.#invertHi
-    const granted = this.#grants[this.#gather(permissionLo, permissionHi) | ((access & ACCESS_PRIV) << 1)]!
-    if ((access & ~granted) !== 0 || granted === 0) return this.#fail(WALK_NO_PERMISSION, level)
-    const used = access & ACCESS_WRITE ? this.#accessedAndDirty : this.#accessed
-    if ((entryLo & used) !== used && !this.#mark(word, used, guest))
-      return this.#fail(WALK_SECOND_STAGE, level)
-    const mask = this.#frameMasks[level]!
-    const frame = ((entryHi & this.#addressHi) << 20) | (entryLo >>> 12)
-    out.frame = (frame & ~mask) | (((lo >>> 12) | (hi << 20)) & mask)
-    out.shift = this.#shifts[level]!
+    out.frame = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
+    out.shift = this.#granuleShift
     out.access = granted
     this.frameOffset = entryLo & this.#offsetMask
-    if (stage !== undefined && !stage.page(access, out)) return this.#fail(WALK_SECOND_STAGE, level)
     return WALK_OK
   }
 
-  #gather(permissionLo: number, permissionHi: number): number {
-    return (
-      ((permissionLo >>> this.#permissionShiftLo) & this.#permissionMaskLo) |
-      ((permissionHi >>> this.#permissionShiftHi) & this.#permissionMaskHi)
-    )
+  /** `walk` through two stages: `stage` translates every table and the page, whose frames are then guest frames. */
+  walkNested(
+    rootFrame: number,
+    hi: number,
+    lo: number,
+    access: number,
+    stage: TableTranslator,
+    out: Translation,
+  ): WalkStatus {
+    return this.#take(this.#careful.walk(rootFrame, hi, lo, access, stage, out))
   }
 
-  #leafReserved(entryLo: number, entryHi: number, level: number): boolean {
-    return ((entryLo & this.#leafReservedLo[level]!) | (entryHi & this.#leafReservedHi)) !== 0
+  #walkCarefully(rootFrame: number, hi: number, lo: number, access: number, out: Translation): WalkStatus {
+    return this.#take(this.#careful.walk(rootFrame, hi, lo, access, undefined, out))
   }
 
-  /** Sets bits of the entry at `word`, whose table's guest frame is `guest`. `false`: the second stage forbids it. */
-  #mark(word: number, bits: number, guest: number): boolean {
-    if (this.secondStage !== undefined && this.secondStage.tableFrame(guest, true) < 0) return false
-    this.#words[word] = this.#words[word]! | bits
-    return true
-  }
-
-  #outside(table: number, level: number): WalkStatus {
-    return this.#fail(
-      table < 0 && this.secondStage !== undefined ? WALK_SECOND_STAGE : WALK_TABLE_ACCESS,
-      level,
-    )
-  }
-
-  #notCanonical(): WalkStatus {
-    return this.#fail(WALK_NOT_CANONICAL, this.#top + 1)
-  }
-
-  #fail(status: WalkStatus, level: number): WalkStatus {
-    this.failedLevel = level
+  #take(status: WalkStatus): WalkStatus {
+    this.failedLevel = this.#careful.failedLevel
+    this.frameOffset = this.#careful.frameOffset
     return status
   }
+
+  /** What one entry grants by itself. */
+  #granted(entryLo: number, entryHi: number, access: number): number {
+    const bits =
+      (((entryLo ^ this.#invertLo) >>> this.#permissionShiftLo) & this.#permissionMaskLo) |
+      (((entryHi ^ this.#invertHi) >>> this.#permissionShiftHi) & this.#permissionMaskHi)
+    return this.#grants[bits | ((access & ACCESS_PRIV) << 1)]!
+  }
+}
+
+/** Which bits of an entry distinguish a used pointer to a table that restricts nothing from anything else. */
+function tableCheckLo(format: PageTableFormat): number {
+  const { permission } = format
+  const restricting = permission.hierarchical ? permission.maskLo << permission.shiftLo : 0
+  return format.presentLo | format.leafMaskLo | format.reservedTableLo | format.tableAccessedLo | restricting
+}
+
+/** `bits` when it is one bit; where any of several bits makes an entry present, what it grants tells. */
+function singleBit(bits: number): number {
+  return (bits & (bits - 1)) === 0 ? bits : 0
 }

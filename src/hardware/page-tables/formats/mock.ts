@@ -27,7 +27,6 @@ function grants(bits: number): number {
 export const MOCK: PageTableFormat = {
   name: 'mock',
   granuleShift: 11,
-  indexBits: 9,
   levels: 3,
   virtualBits: 38,
   signExtended: false,

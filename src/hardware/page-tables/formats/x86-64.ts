@@ -49,7 +49,6 @@ function x86(levels: 4 | 5): PageTableFormat {
   return {
     name: `x86-64 ${levels}-level`,
     granuleShift: 12,
-    indexBits: 9,
     levels,
     virtualBits: 12 + 9 * levels,
     signExtended: true,

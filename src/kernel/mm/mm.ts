@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
-import { EEXIST, EFAULT, EINVAL, ENOMEM } from '../../base/errno.ts'
-import { hiOf, loOf, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
+import { EFAULT, ENOMEM } from '../../base/errno.ts'
+import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
 import { PageTable } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
+import { Areas, type MmapOptions, USER_END_PAGE } from './areas.ts'
 import { PageFaults } from './fault.ts'
 import {
   FAULT_FLAG_INSTRUCTION,
@@ -18,14 +19,13 @@ import {
 } from './fault-flags.ts'
 import { PageSharing } from './fork.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
-import { MemoryObject } from './memory-object.ts'
 import { type MmNotifier, Notifiers } from './notifiers.ts'
-import { accessOfProt, PROT_ALL, PROT_EXEC, PROT_READ, PROT_WRITE } from './prot.ts'
+import { accessOfProt, PROT_EXEC, PROT_READ, PROT_WRITE } from './prot.ts'
 import { UserCopy } from './user-copy.ts'
-import { Vma } from './vma.ts'
-import { VmaList } from './vma-list.ts'
+import type { Vma } from './vma.ts'
 import { Zapper } from './zap.ts'
 
+export type { MmapOptions } from './areas.ts'
 export type { MmNotifier } from './notifiers.ts'
 
 export interface MmOptions {
@@ -35,31 +35,6 @@ export interface MmOptions {
   /** Where mappings without an address go. Default top-down, as Linux does. */
   readonly placement?: 'top-down' | 'bottom-up'
 }
-
-export interface MmapOptions {
-  /** Rounded up to pages. */
-  readonly lengthBytes: number
-  /** PROT_ bits. */
-  readonly prot: number
-  /** Fixed place, page aligned; what is there goes away (MAP_FIXED). Default: first fit. */
-  readonly address?: bigint
-  /** With `address`: EEXIST when something is there. */
-  readonly noReplace?: boolean
-  /** Shared with children; private otherwise. */
-  readonly shared?: boolean
-  /** What stands behind the mapping; anonymous memory otherwise. */
-  readonly object?: MemoryObject
-  /** First page of `object` that is mapped. Default 0. */
-  readonly objectPage?: number
-  /** Fault every page in now; what cannot be is left for later, as MAP_POPULATE does. */
-  readonly populate?: boolean
-}
-
-/** First page past user space: 47-bit addresses less the last page. */
-const USER_END_PAGE = 0x7ffffffff
-/** Where first fit looks: from here down, or from here up. */
-const TOP_DOWN_PAGE = 0x7ffff7fff
-const BOTTOM_UP_PAGE = 0x2aaaaaaab
 
 /**
  * A process's address space (Linux's mm_struct). Users keep the mappings alive, struct references the object and its
@@ -78,10 +53,9 @@ export class Mm {
   /** Bytes that the last `copyIn` or `copyOut` copied before it failed. */
   copied = 0
   readonly #options: MmOptions
-  readonly #areas: VmaList = new VmaList()
+  readonly #areas: Areas
   readonly #notifiers: Notifiers = new Notifiers()
   readonly #faults: PageFaults
-  readonly #zapper: Zapper
   readonly #copies: UserCopy
   #users = 1
   #references = 1
@@ -95,7 +69,14 @@ export class Mm {
     this.frames = frames
     this.table = new PageTable({ memory, format: X86_64_4_LEVEL, frames })
     this.#faults = new PageFaults(memory, frames, this.table, this.#notifiers)
-    this.#zapper = new Zapper(this.table, frames, this.#notifiers)
+    this.#areas = new Areas({
+      frames,
+      failpoints: options.failpoints,
+      table: this.table,
+      notifiers: this.#notifiers,
+      zapper: new Zapper(this.table, frames, this.#notifiers),
+      topDown: options.placement !== 'bottom-up',
+    })
     this.#copies = new UserCopy(memory, this)
   }
 
@@ -106,7 +87,7 @@ export class Mm {
 
   /** Number of areas. */
   get areas(): number {
-    return this.#areas.length
+    return this.#areas.list.length
   }
 
   /** Takes a user unless the mappings are already gone (mmget_not_zero). */
@@ -156,50 +137,24 @@ export class Mm {
 
   /** Maps memory; returns its address. EINVAL, EEXIST, ENOMEM (no room, or past user space). */
   mmap(options: MmapOptions): bigint {
-    const pages = pagesOf(options.lengthBytes)
-    if ((options.prot & ~PROT_ALL) !== 0) throw EINVAL
-    this.#allocArea()
-    const start = this.#place(options, pages)
-    const object = this.#objectFor(options, pages)
-    const area = new Vma(
-      start,
-      start + pages,
-      options.prot,
-      options.shared === true,
-      object,
-      options.objectPage,
-    )
-    if (object !== options.object) object?.put()
-    this.#areas.insert(area)
-    if (options.populate === true) this.#populate(start, pages, options.prot)
-    return addressOf(start)
+    const { start, prot } = this.#areas.map(options)
+    if (options.populate === true) this.#populate(start, Math.ceil(options.lengthBytes / PAGE_BYTES), prot)
+    return toBigint(pageHi(start), pageLo(start))
   }
 
   /** Unmaps whatever is in the range. EINVAL, ENOMEM (an area to be cut in two, and no memory). */
   munmap(address: bigint, lengthBytes: number): void {
-    const start = pageOfAddress(address)
-    this.#remove(start, start + pagesOf(lengthBytes))
+    this.#areas.unmap(address, lengthBytes)
   }
 
   /** Changes the protection of a range. EINVAL; ENOMEM at a hole: what lies below it has been changed. */
   mprotect(address: bigint, lengthBytes: number, prot: number): void {
-    const start = pageOfAddress(address)
-    const end = start + pagesOf(lengthBytes)
-    if ((prot & ~PROT_ALL) !== 0) throw EINVAL
-    this.#cut(start, end)
-    const reached = this.#protect(start, end, prot)
-    if (reached > start) this.#notifiers.invalidate(start, reached)
-    this.#areas.join(start, end)
-    if (reached < end) throw ENOMEM
+    this.#areas.protect(address, lengthBytes, prot)
   }
 
   /** Drops the pages of a range and keeps its areas (MADV_DONTNEED). EINVAL; ENOMEM when the range has a hole. */
   discard(address: bigint, lengthBytes: number): void {
-    const start = pageOfAddress(address)
-    const end = start + pagesOf(lengthBytes)
-    const whole = this.#covered(start, end) === end
-    this.#zapper.zap(start, Math.min(end, USER_END_PAGE))
-    if (!whole) throw ENOMEM
+    this.#areas.discard(address, lengthBytes)
   }
 
   /** A child with the same areas; private pages are shared until one side writes. ENOMEM. */
@@ -207,10 +162,9 @@ export class Mm {
     const child = new Mm(this.#options)
     const sharing = new PageSharing(this.memory, this.frames, child.table)
     try {
-      for (let index = 0; index < this.#areas.length; index++) {
-        const area = this.#areas.at(index)
-        child.#allocArea()
-        child.#areas.insert(area.clone())
+      for (let index = 0; index < this.#areas.list.length; index++) {
+        const area = this.#areas.list.at(index)
+        child.#areas.inherit(area)
         if (!area.shared) sharing.share(area, this.table)
       }
     } catch (error) {
@@ -224,7 +178,7 @@ export class Mm {
 
   /** The area that holds the address: no stack growth. */
   findVma(hi: number, lo: number): Vma | undefined {
-    return this.#areas.find(pageOf(hi, lo))
+    return this.#areas.list.find(pageOf(hi, lo))
   }
 
   /**
@@ -233,7 +187,7 @@ export class Mm {
    */
   handleFault(hi: number, lo: number, flags: number): number {
     const page = pageOf(hi, lo)
-    const area = this.#areas.find(page)
+    const area = this.#areas.list.find(page)
     if (area === undefined) return VM_FAULT_SIGSEGV
     if ((flags & FAULT_FLAG_WRITE) !== 0 && (area.prot & PROT_WRITE) === 0) return VM_FAULT_SIGSEGV
     if ((flags & FAULT_FLAG_INSTRUCTION) !== 0 && (area.prot & PROT_EXEC) === 0) return VM_FAULT_SIGSEGV
@@ -329,27 +283,6 @@ export class Mm {
     return frame
   }
 
-  #place({ address, noReplace }: MmapOptions, pages: number): number {
-    if (address === undefined) return this.#firstFit(pages)
-    const start = pageOfAddress(address)
-    if (start + pages > USER_END_PAGE) throw ENOMEM
-    if (noReplace === true && this.#areas.overlaps(start, start + pages)) throw EEXIST
-    this.#remove(start, start + pages)
-    return start
-  }
-
-  #firstFit(pages: number): number {
-    const down = this.#options.placement === 'bottom-up' ? -1 : this.#areas.gapBelow(TOP_DOWN_PAGE, pages)
-    const start = down > 0 ? down : this.#areas.gapAbove(BOTTOM_UP_PAGE, USER_END_PAGE, pages)
-    if (start < 0) throw ENOMEM
-    return start
-  }
-
-  #objectFor({ object, shared }: MmapOptions, pages: number): MemoryObject | undefined {
-    if (object !== undefined || shared !== true) return object
-    return new MemoryObject({ frames: this.frames, pages })
-  }
-
   #populate(start: number, pages: number, prot: number): void {
     const flags = (prot & PROT_WRITE) !== 0 ? FAULT_FLAG_WRITE : 0
     for (let page = start; page < start + pages; page++) {
@@ -357,76 +290,10 @@ export class Mm {
     }
   }
 
-  #remove(start: number, end: number): void {
-    const limit = Math.min(end, USER_END_PAGE)
-    if (!this.#areas.overlaps(start, limit)) return
-    this.#cut(start, limit)
-    this.#areas.remove(start, limit)
-    this.#zapper.zap(start, limit)
-  }
-
-  #cut(start: number, end: number): void {
-    for (let cuts = this.#areas.cutsNeeded(start, end); cuts > 0; cuts--) this.#allocArea()
-    this.#areas.cut(start, end)
-  }
-
-  /** Protects the areas from `start` on up to a hole or `end`; returns where it stopped. */
-  #protect(start: number, end: number, prot: number): number {
-    const access = accessOfProt(prot)
-    let reached = start
-    for (let index = this.#areas.indexAfter(start); index < this.#areas.length; index++) {
-      const area = this.#areas.at(index)
-      if (area.start !== reached || reached >= end) break
-      area.prot = prot
-      // A private page that was write-protected may be shared: only a fault grants it again.
-      const keep = area.shared ? 0 : access & PROT_WRITE
-      this.table.changeAccess(
-        pageHi(area.start),
-        pageLo(area.start),
-        area.end - area.start,
-        keep,
-        access & ~keep,
-      )
-      reached = area.end
-    }
-    return reached
-  }
-
-  /** End of the areas that follow each other from `start` on, at most `end`. */
-  #covered(start: number, end: number): number {
-    let reached = start
-    for (let index = this.#areas.indexAfter(start); index < this.#areas.length && reached < end; index++) {
-      const area = this.#areas.at(index)
-      if (area.start > reached) break
-      reached = area.end
-    }
-    return Math.min(reached, end)
-  }
-
-  #allocArea(): void {
-    if (this.#options.failpoints.hit('alloc_vma')) throw ENOMEM
-  }
-
   #teardown(): void {
     this.#notifiers.release()
-    this.#areas.remove(0, USER_END_PAGE)
-    this.#zapper.zap(0, USER_END_PAGE)
+    this.#areas.clear()
     this.table.clear()
     this.drop()
   }
-}
-
-function pagesOf(lengthBytes: number): number {
-  if (!Number.isSafeInteger(lengthBytes) || lengthBytes <= 0) throw EINVAL
-  return Math.ceil(lengthBytes / 4096)
-}
-
-function pageOfAddress(address: bigint): number {
-  const lo = loOf(address)
-  if ((lo & 0xfff) !== 0) throw EINVAL
-  return pageOf(hiOf(address), lo)
-}
-
-function addressOf(page: number): bigint {
-  return toBigint(pageHi(page), pageLo(page))
 }

@@ -30,3 +30,6 @@ export const TRACE_NAMES_MAX = 65_536
 
 /** Decisions in one log: about 800 MB of numbers. */
 export const DECISIONS_LOGGED_MAX = 33_000_000
+
+/** Free objects that a pool of areas or page lists keeps for reuse; more are left to the collector. */
+export const POOL_FREE_MAX = 65_536

@@ -22,6 +22,8 @@ const NODE_MINIMUM = [20, 19] as const
 /** First kernel with SECCOMP_IOCTL_NOTIF_ADDFD and its atomic send. */
 const KERNEL_MINIMUM = [5, 14] as const
 
+const RUN = 'unmodified programs under iopf (planned)'
+
 export function runChecks(): readonly Check[] {
   return [
     checkNode(process.versions.node),
@@ -69,7 +71,7 @@ function checkSharedMemory(): Check {
 }
 
 export function checkKernel(version: string): Check {
-  const base = { name: 'kernel', found: version, neededFor: 'iopf run' }
+  const base = { name: 'kernel', found: version, neededFor: RUN }
   if (process.platform === 'linux' && isAtLeast(version, KERNEL_MINIMUM)) return { ...base, status: 'ok' }
   return {
     ...base,
@@ -79,7 +81,7 @@ export function checkKernel(version: string): Check {
 }
 
 export function checkSeccomp(path: string): Check {
-  const base = { name: 'seccomp-user-notification', neededFor: 'iopf run' }
+  const base = { name: 'seccomp-user-notification', neededFor: RUN }
   const actions = readOr(path, '').trim()
   if (actions.split(/\s+/).includes('user_notif')) return { ...base, status: 'ok', found: 'user_notif' }
   const found = actions === '' ? `${path} cannot be read` : actions
@@ -127,7 +129,7 @@ function checkCompiler(): Check {
 }
 
 function checkKoffi(): Check {
-  const base = { name: 'koffi', neededFor: 'iopf run' }
+  const base = { name: 'koffi', neededFor: RUN }
   try {
     const path = createRequire(import.meta.url).resolve('koffi/package.json')
     const manifest: unknown = JSON.parse(readOr(path, '{}'))

@@ -11,7 +11,7 @@ import { SimpleDriver } from './kernel/drivers/simple/driver.ts'
 import { Device } from './kernel/iommu/device.ts'
 import type { FaultPolicy } from './kernel/iommu/fault.ts'
 import { IommuCore } from './kernel/iommu/probe.ts'
-import { IopfQueue } from './kernel/iopf/queue.ts'
+import type { IopfQueue } from './kernel/iopf/queue.ts'
 import { FrameAllocator } from './kernel/mm/frame-allocator.ts'
 import { Mm } from './kernel/mm/mm.ts'
 import { Sva } from './kernel/sva/sva.ts'
@@ -180,8 +180,15 @@ export class Machine {
     const removed = this.device(name)
     removed.engine.stop()
     this.core.release(removed.device)
+    removed.engine.remove()
     removed.iommu.unit.disconnect(removed.engine.rid)
     this.#devices.splice(this.#devices.indexOf(removed), 1)
+  }
+
+  /** Everything goes: devices, drivers, units. All frames are free afterwards, unless something leaked. */
+  shutDown(): void {
+    for (const { name } of [...this.#devices]) this.removeDevice(name)
+    for (const { driver } of this.iommus) driver.stop()
   }
 
   #createIommu(config: IommuConfig, policy: Partial<FaultPolicy>): MachineIommu {
@@ -195,22 +202,18 @@ export class Machine {
         latencies: { link: latencies.response, interrupt: latencies.interrupt },
       }),
     })
-    const faultQueue = new IopfQueue(world, {
-      name: config.name,
-      policy,
-      workLatencyNanos: latencies.workQueue,
-    })
     const driver = new SimpleDriver(world, {
       name: config.name,
       unit,
       interrupts: unit.interrupts,
       memory,
       frames,
-      faultQueue,
-      pageRequestEntries: config.pageRequestQueueEntries ?? 256,
       format: config.format === 'x86-64-5level' ? 'x86-64-5' : 'x86-64-4',
+      rings: { pageRequests: config.pageRequestQueueEntries ?? 256 },
+      policy,
+      workLatencyNanos: latencies.workQueue,
     })
-    return { name: config.name, unit, driver, faultQueue }
+    return { name: config.name, unit, driver, faultQueue: driver.queue }
   }
 
   #plug(config: DeviceConfig, index: number): void {
@@ -241,12 +244,7 @@ export class Machine {
       }),
     })
     iommu.unit.connect(engine)
-    const device = new Device({
-      name,
-      rid,
-      maxPasids: pasidBits === 0 ? 0 : 2 ** pasidBits,
-      atsSupported: ats,
-    })
+    const device = new Device({ name, rid, config: engine.configSpace })
     this.#devices.push({ name, engine, device, iommu })
     this.core.probe(device, iommu.driver)
   }

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES } from '../base/u64.ts'
 import { MISBEHAVIOURS } from '../handlers/misbehaviour.ts'
-import { DEFAULT_DEVICE, DEFAULT_HANDLER, DEFAULT_IOMMU, defaultLatencies, scenarioOf } from '../scenario/defaults.ts'
+import {
+  DEFAULT_DEVICE,
+  DEFAULT_HANDLER,
+  DEFAULT_IOMMU,
+  defaultLatencies,
+  scenarioOf,
+} from '../scenario/defaults.ts'
 import type {
   DeviceSection,
   EventSection,

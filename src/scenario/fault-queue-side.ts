@@ -41,7 +41,7 @@ export class FaultQueueSide implements MemorySide {
   readonly #parts: SideParts
   readonly #process: MachineProcess
   readonly #iommufd: Iommufd
-  readonly #queue: FaultQueue
+  readonly queue: FaultQueue
   readonly #resident: ResidentSet
   readonly #devices: Map<string, BoundDevice>
   readonly #spaces: Space[]
@@ -61,7 +61,7 @@ export class FaultQueueSide implements MemorySide {
         prot: PROT_READ | PROT_WRITE,
       })
       this.#iommufd = this.#process.openIommufd()
-      this.#queue = this.#iommufd.allocFaultQueue()
+      this.queue = this.#iommufd.allocFaultQueue()
       const { streams } = scenario.workload
       const shares = sharesOf(source.lengthBytes, streams.length)
       this.places = streams.map((stream, index) => this.#createSpace(stream, shares[index]!, window))
@@ -135,8 +135,8 @@ export class FaultQueueSide implements MemorySide {
     if (!this.dead) {
       this.#loop?.stop()
       this.detachAll()
-      this.#queue.close()
-      this.#queue.destroy()
+      this.queue.close()
+      this.queue.destroy()
       for (const { ioas } of this.#spaces) ioas.destroy()
       for (const bound of this.#devices.values()) bound.close()
       this.#iommufd.close()
@@ -205,7 +205,7 @@ export class FaultQueueSide implements MemorySide {
     return this.#iommufd.allocHwpt({
       device,
       parent,
-      faultQueue: this.#queue,
+      faultQueue: this.queue,
       pasid: section.pasid.bits > 0,
     })
   }
@@ -218,7 +218,7 @@ export class FaultQueueSide implements MemorySide {
     const { process, latencies } = this.#parts.scenario
     const { handler } = process
     return {
-      queue: this.#queue,
+      queue: this.queue,
       route: { pagerFor: (deviceId, pasid) => this.#pagerFor(deviceId, pasid) },
       batchRecords: handler.batch,
       inFlightMax: handler.inFlight,

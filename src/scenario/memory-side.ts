@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { FaultQueue } from '../iommufd/iommufd.ts'
 import type { PagerCounts } from './result.ts'
 
 /** Where one stream's data lies, as its device sees it. */
@@ -16,6 +17,8 @@ export interface StreamPlace {
 export interface MemorySide {
   /** In the order of the scenario's streams. */
   readonly places: readonly StreamPlace[]
+  /** The fault queue, where there is one. */
+  readonly queue: FaultQueue | undefined
   /** The process has died by itself. */
   readonly dead: boolean
   counts(): PagerCounts

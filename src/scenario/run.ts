@@ -2,6 +2,7 @@
 import { isErrno } from '../base/errno.ts'
 import { NO_PASID } from '../hardware/pci/messages.ts'
 import { IommufdError } from '../iommufd/error.ts'
+import type { FaultQueue } from '../iommufd/iommufd.ts'
 import { createMachine, type Machine, type MachineDevice } from '../machine.ts'
 import type { Failpoints } from '../sim/failpoint.ts'
 import { collectResult } from './collect.ts'
@@ -23,6 +24,8 @@ export interface RunOptions {
   readonly failpoints?: Failpoints
   /** Called with the machine before anything runs on it. */
   readonly onMachine?: (machine: Machine) => void
+  /** Called with the process's fault queue, before it is read for the first time. */
+  readonly onQueue?: (queue: FaultQueue) => void
 }
 
 /**
@@ -41,6 +44,7 @@ export async function runScenario(
   options.onMachine?.(machine)
   const parts = { machine, scenario, source: io.source, destination: io.destination }
   const side = scenario.process.handler.mode === 'sva' ? new SvaSide(parts) : new FaultQueueSide(parts)
+  if (side.queue !== undefined) options.onQueue?.(side.queue)
   return await new Run(machine, scenario, io, side).run()
 }
 

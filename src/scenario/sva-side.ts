@@ -14,6 +14,7 @@ import { sharesOf } from './shares.ts'
 /** Devices use the process's own addresses: the source is a mapping of its pages, the destination anonymous memory. */
 export class SvaSide implements MemorySide {
   readonly places: readonly StreamPlace[]
+  readonly queue: undefined = undefined
   readonly dead: boolean = false
   readonly #parts: SideParts
   readonly #process: MachineProcess
@@ -32,6 +33,7 @@ export class SvaSide implements MemorySide {
       const { mm } = this.#process
       const object = this.#sourceObject(lengthBytes / PAGE_BYTES)
       const start = mm.mmap({ lengthBytes, prot: PROT_READ, object, shared: true })
+      object.put()
       this.#destination = mm.mmap({ lengthBytes, prot: PROT_READ | PROT_WRITE })
       const { streams } = scenario.workload
       const shares = sharesOf(source.lengthBytes, streams.length)

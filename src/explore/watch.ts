@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+import { EINVAL, isErrno } from '../base/errno.ts'
+import { POLL_IN } from '../iommufd/files.ts'
+import type { FaultQueue } from '../iommufd/iommufd.ts'
+import { FAULT_LAST_PAGE } from '../kernel/iommu/fault.ts'
+import type { Machine, MachineDevice } from '../machine.ts'
+
+const NOTHING = new Uint8Array(0)
+
+/**
+ * Looks on while a machine runs and says what must not be: answers are counted where the kernel hands them to a
+ * driver, requests where devices send them, and poll is compared with read after every step.
+ */
+export class Watch {
+  readonly violations: string[]
+  readonly #machine: Machine
+  readonly #devices: readonly MachineDevice[]
+  #queue: FaultQueue | undefined
+  /** Answers to last requests, and to others (which the kernel gives where nobody handles the fault: Q2). */
+  #lastAnswers: number
+  #otherAnswers: number
+
+  constructor(machine: Machine) {
+    this.violations = []
+    this.#machine = machine
+    this.#devices = [...machine.devices]
+    this.#lastAnswers = this.#otherAnswers = 0
+    for (const { device } of this.#devices) {
+      const answer = device.answer.bind(device)
+      device.answer = (request, code): void => {
+        if ((request.flags & FAULT_LAST_PAGE) !== 0) this.#lastAnswers++
+        else this.#otherAnswers++
+        answer(request, code)
+      }
+    }
+    machine.world.scheduler.afterStep = (): void => this.#comparePoll()
+  }
+
+  watchQueue(queue: FaultQueue): void {
+    this.#queue = queue
+  }
+
+  /** Poll says readable exactly when a read would give something: read(0) is EINVAL then, and 0 otherwise. */
+  #comparePoll(): void {
+    const queue = this.#queue
+    if (queue === undefined) return
+    try {
+      const polled = (queue.poll() & POLL_IN) !== 0
+      const readable = isReadable(queue)
+      if (polled !== readable) this.#violate(`poll says ${polled}, read says ${readable}`)
+    } catch (thrown) {
+      this.#queue = undefined
+      if (!(thrown instanceof Error) || !('code' in thrown) || thrown.code !== 'EBADF') throw thrown
+    }
+  }
+
+  /** After everything was torn down. */
+  finish(): void {
+    this.#checkDevices()
+    this.#checkKernel()
+  }
+
+  #checkDevices(): void {
+    for (const { name, engine } of this.#devices) {
+      const { counters } = engine
+      const ends = counters.success + counters.invalid + counters.failure + counters.groupsDropped
+      this.#equal(`${name}: groups that ended`, ends, counters.groups)
+      this.#equal(`${name}: page requests outstanding`, engine.outstandingRequests, 0)
+      this.#equal(`${name}: private data that came back wrong`, counters.privateDataMismatch, 0)
+      this.#equal(`${name}: transfers left`, engine.inFlight + engine.queued.length, 0)
+    }
+  }
+
+  #checkKernel(): void {
+    const machine = this.#machine
+    let faults = 0
+    let groups = 0
+    let lastReports = 0
+    for (const { faultQueue, driver } of machine.iommus) {
+      faults += faultQueue.pool.faultsInUse
+      groups += faultQueue.pool.groupsInUse
+      lastReports += driver.lastRequests
+    }
+    this.#equal('last requests answered', this.#lastAnswers, lastReports)
+    this.#equal('faults left', faults, 0)
+    this.#equal('groups left', groups, 0)
+    this.#equal('frames pinned', machine.frames.pinned, 0)
+    this.#equal('alarms armed', machine.world.clock.armedCount, 0)
+    const unexpected = this.#devices.reduce((sum, { engine }) => sum + engine.counters.unexpectedPrgi, 0)
+    if (unexpected > this.#otherAnswers) {
+      this.#violate(`${unexpected} responses that no device expected, ${this.#otherAnswers} explained by Q2`)
+    }
+    machine.shutDown()
+    this.#equal('frames in use after shut-down', machine.frames.inUse, 0)
+  }
+
+  #equal(what: string, got: number, expected: number): void {
+    if (got !== expected) this.#violate(`${what}: ${got}, expected ${expected}`)
+  }
+
+  #violate(text: string): void {
+    if (this.violations.length < 20) this.violations.push(text)
+  }
+}
+
+function isReadable(queue: FaultQueue): boolean {
+  try {
+    queue.readBytes(NOTHING)
+    return false
+  } catch (thrown) {
+    if (isErrno(thrown) && thrown === EINVAL) return true
+    throw thrown
+  }
+}

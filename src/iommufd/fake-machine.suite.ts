@@ -142,6 +142,8 @@ export class FakeMm implements AddressSpace {
   references = 1
   exited = false
   readonly bytes: Uint8Array
+  /** Called before every copy out. */
+  onCopyOut: (() => void) | undefined = undefined
   readonly badPages: Set<number> = new Set()
   readonly #world: World
 
@@ -179,6 +181,7 @@ export class FakeMm implements AddressSpace {
   }
 
   copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void {
+    this.onCopyOut?.()
     const at = this.#check(hi, lo, length)
     this.bytes.set(from.subarray(offset, offset + length), at)
   }

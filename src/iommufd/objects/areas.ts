@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { POOL_FREE_MAX } from '../../base/limits.ts'
 import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../base/u64.ts'
 import type { Domain } from '../../kernel/iommu/domain.ts'
 import { Pages } from './pages.ts'
 
+/** Areas, and pages objects, that a pool keeps for later. */
+const POOL_KEPT_MAX = 65_536
 const PAGE_MASK = PAGE_BYTES - 1
 
 /** A mapping of an IOAS: I/O addresses start … last show a part of a pages object. */
@@ -116,8 +117,8 @@ export class AreaPool {
     pages.users--
     if (pages.users === 0) {
       pages.close()
-      if (this.#pages.length < POOL_FREE_MAX) this.#pages.push(pages)
+      if (this.#pages.length < POOL_KEPT_MAX) this.#pages.push(pages)
     }
-    if (this.#areas.length < POOL_FREE_MAX) this.#areas.push(area)
+    if (this.#areas.length < POOL_KEPT_MAX) this.#areas.push(area)
   }
 }

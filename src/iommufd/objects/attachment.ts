@@ -116,10 +116,11 @@ function attachHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): void
   hwpt.users++
 }
 
-/** The first device of the group does the hardware's work. */
+/** The first device of the group does the hardware's work. EINVAL also for a PASID of a device without any (`spec/03` §8). */
 function attachFirst(device: DeviceObject, pasid: number, hwpt: HwptObject): Attachment {
   const { igroup } = device
   checkPasidCompatible(igroup, pasid, hwpt)
+  if (pasid !== PASID_NONE && device.device.maxPasids === 0) throw EINVAL
   const handle = makeHandle(device)
   if (pasid === PASID_NONE) attachGroupHandle(hwpt.domain, igroup.group, handle)
   else attachDevicePasid(hwpt.domain, device.device, pasid, handle)

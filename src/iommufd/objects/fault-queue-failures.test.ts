@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeFaults, encodeResponses } from '../abi/index.ts'
 import type { BoundDevice } from '../door/device.ts'

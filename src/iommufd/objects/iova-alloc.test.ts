@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
 import { IoasAllowIovas, IoasIovaRanges, IovaRange, setU64 } from '../abi/index.ts'
 import type { Ioas } from '../door/ioas.ts'

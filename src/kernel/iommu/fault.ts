@@ -174,6 +174,10 @@ export interface FaultQueue {
   readonly workQueue: WorkQueue
   readonly policy: FaultPolicy
   readonly pool: FaultPool
+  /** Groups refused over the quota, of all devices so far. */
+  quotaRefusals: number
+  /** Groups taken back at their deadline, of all devices so far. */
+  timeouts: number
 }
 
 /**

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { AttachHandle } from '../iommu/attach-handle.ts'
 import { attachDevicePasid, detachDevicePasid } from '../iommu/attach-pasid.ts'

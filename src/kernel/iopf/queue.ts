@@ -33,6 +33,8 @@ export class IopfQueue implements FaultQueue {
   readonly workQueue: WorkQueue
   readonly pool: IopfPool = new IopfPool()
   readonly policy: FaultPolicy
+  quotaRefusals = 0
+  timeouts = 0
   readonly #devices: IommuDevice[] = []
 
   constructor(world: World, options: IopfQueueOptions) {

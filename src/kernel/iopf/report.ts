@@ -102,6 +102,7 @@ function refuseOverQuota(param: FaultParam, group: FaultGroup): void {
   const { world, policy } = param.queue
   const { rid } = param.source
   param.quotaRefusals++
+  param.queue.quotaRefusals++
   if (world.trace.enabled) {
     const { grpid } = group.last
     world.trace.emit(

@@ -25,6 +25,7 @@ export function expireGroups(param: FaultParam): void {
   for (let group = param.oldest; group !== undefined; group = param.oldest) {
     if (group.deadlineNanos > world.clock.now) return
     param.timeouts++
+    param.queue.timeouts++
     if (world.trace.enabled) traceRequest(world, EVENTS.response_timeout, param.source.rid, group.last, 0)
     group.handler!.withdraw!(group)
     respondGroup(group, policy.timeoutCode)

@@ -63,8 +63,8 @@ export interface SimpleDriverOptions {
   readonly groupOf?: (device: IommuDevice) => object | undefined
   /** Default 256 commands, 2048 page requests, 256 faults. */
   readonly rings?: Partial<RingSizes>
-  /** Page requests that a device may have outstanding; its capacity limits them. Default 2048. */
-  readonly priRequests?: number
+  /** Page requests that a device may have outstanding (its capacity limits them), for all or by device. Default 2048. */
+  readonly priRequests?: number | ((device: IommuDevice) => number)
   /** Default false, as VT-d and AMD have it. */
   readonly userPasidTable?: boolean
   readonly policy?: Partial<FaultPolicy>
@@ -150,7 +150,9 @@ export class SimpleDriver implements IommuDriver {
   probeDevice(device: IommuDevice): void {
     assert(device instanceof Device && !this.#devices.has(device.rid), `second device ${device.rid}`)
     const simple = new SimpleDevice(device, this.#unitMemory.deviceTable.entry(device.rid))
-    enableFeatures(simple, this.#capability, this.#options.priRequests ?? PRI_REQUESTS)
+    const { priRequests = PRI_REQUESTS } = this.#options
+    const requests = typeof priRequests === 'number' ? priRequests : priRequests(device)
+    enableFeatures(simple, this.#capability, requests)
     try {
       this.#givePasidTable(simple)
     } catch (error) {

@@ -13,7 +13,7 @@ export const LINES = [
       'device fault end to end, a 4 KiB page moved, synchronous handler; peer: userfaultfd + UFFDIO_COPY',
     unit: 'ns/fault',
     goal: 14,
-    ours: { module: 'faults', params: { handler: 'sync', group: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'sync', group: 1, inFlight: 1 }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
   },
   {
@@ -21,7 +21,7 @@ export const LINES = [
     about: 'the same with batches by async iteration',
     unit: 'ns/fault',
     goal: 8,
-    ours: { module: 'faults', params: { handler: 'async', group: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'async', group: 1, inFlight: 32 }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
   },
   {
@@ -29,7 +29,7 @@ export const LINES = [
     about: 'a page in groups of 32; peer: one 32-page UFFDIO_COPY a fault',
     unit: 'ns/page',
     goal: 3,
-    ours: { module: 'faults', params: { handler: 'sync', group: 32 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'sync', group: 32, inFlight: 1 }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS * 4, 32] },
   },
   {
@@ -70,13 +70,13 @@ export const LINES = [
     about: 'young-generation collections in a million faults, synchronous handler',
     unit: 'scavenges',
     goal: 0,
-    ours: { module: 'faults', params: { handler: 'sync', group: 1 }, operations: 1_000_000 },
+    ours: { module: 'faults', params: { handler: 'sync', group: 1, inFlight: 1 }, operations: 1_000_000 },
   },
   {
     name: 'message-answer',
     about: 'a fault record read and its answer written, nothing moved; peer: pipe ping-pong of 40 B and 16 B',
     unit: 'ns/exchange',
-    ours: { module: 'faults', params: { handler: 'refuse', group: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'refuse', group: 1, inFlight: 1 }, operations: FAULTS },
     peer: { program: 'pipe', args: [PEER_FAULTS] },
   },
   {

@@ -54,5 +54,14 @@ async function reportFailure(error: unknown): Promise<number> {
   return EXIT_BUG
 }
 
+/** A failure outside of any promise that is awaited: nothing can be trusted any more. */
+function endOnSurprise(error: unknown): void {
+  reportFailure(error).then(
+    (exitCode) => process.exit(exitCode),
+    () => process.exit(EXIT_BUG),
+  )
+}
+
 endQuietlyOnBrokenPipe()
+process.on('uncaughtException', endOnSurprise)
 process.exitCode = await main(process.argv.slice(2)).catch(reportFailure)

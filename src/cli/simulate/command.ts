@@ -116,9 +116,10 @@ async function saveTrace(files: RunFiles, { trace }: RunResult, seed: number): P
 
 /** The machine could not be built as the scenario says; everything else is not expected. */
 function explainSetUp(error: unknown): unknown {
-  const isExpected = isErrno(error) || error instanceof IommufdError
-  if (!isExpected) return error
-  const what = error instanceof IommufdError ? error.message : error.code
-  const next = 'next: give machine.memory more, or process.handler.residentLimit less'
-  return new CliError(EXIT_INPUT, `the scenario cannot be set up: ${what}\n${next}\n${reproducer()}`)
+  const isTyped = error instanceof IommufdError
+  if (!isTyped && !isErrno(error)) return error
+  const what = isTyped ? error.message : error.code
+  const advice = 'next: give machine.memory more, or process.handler.residentLimit less\n'
+  const next = error.code === 'ENOMEM' ? advice : ''
+  return new CliError(EXIT_INPUT, `the scenario cannot be set up: ${what}\n${next}${reproducer()}`)
 }

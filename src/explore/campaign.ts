@@ -38,7 +38,7 @@ export async function watchScenario(scenario: Scenario, failpoints?: Failpoints)
   let watch: Watch | undefined
   const options: RunOptions = {
     ...(failpoints === undefined ? {} : { failpoints }),
-    onMachine: (machine) => (watch = new Watch(machine)),
+    onMachine: (machine) => (watch = new Watch(machine, scenario.policy.privateData)),
     onQueue: (queue) => watch?.watchQueue(queue),
   }
   const io = {

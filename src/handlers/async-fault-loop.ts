@@ -5,6 +5,10 @@ import type { FaultGroupView } from '../iommufd/iommufd.ts'
 import type { World } from '../trace/world.ts'
 import { type FaultLoopOptions, type LoopCounts, NO_LOOP_COSTS } from './fault-loop.ts'
 import { WELL_BEHAVED } from './misbehaviour.ts'
+import { isTransient, persist } from './transient.ts'
+
+/** Reads that may fail for a transient reason before the loop gives up. */
+const READ_FAILURES_MAX = 10_000
 
 /**
  * The same handler written with `for await`: batches of whole groups, up to `inFlightMax` of them worked on at a time,
@@ -23,14 +27,24 @@ export class AsyncFaultLoop {
   }
 
   async run(): Promise<LoopCounts> {
+    for (let failures = 0; ; failures++) {
+      try {
+        await this.#serve()
+        return this.counts
+      } catch (thrown) {
+        if (failures === READ_FAILURES_MAX || !isTransient(thrown)) throw thrown
+      }
+    }
+  }
+
+  async #serve(): Promise<void> {
     const { queue, inFlightMax } = this.#options
     for await (const groups of queue) {
       for (let first = 0; first < groups.length; first += inFlightMax) {
         const alive = await this.#handleSome(groups.slice(first, first + inFlightMax))
-        if (!alive) return this.counts
+        if (!alive) return
       }
     }
-    return this.counts
   }
 
   /** `false`: the handler has died. */
@@ -88,18 +102,13 @@ export class AsyncFaultLoop {
     })
   }
 
-  /** The device may have been detached, or the answer came too late: the kernel has answered then. EFAULT: once more. */
+  /** The device may have been detached, or the answer came too late: the kernel has answered then. */
   #refusable(write: () => void): void {
-    for (let attempt = 0; attempt < 1000; attempt++) {
-      try {
-        write()
-        return
-      } catch (thrown) {
-        if (!(thrown instanceof IommufdError)) throw thrown
-        if (thrown.code === 'EFAULT') continue
-        this.counts.refused++
-        return
-      }
+    try {
+      persist(write)
+    } catch (thrown) {
+      if (!(thrown instanceof IommufdError)) throw thrown
+      this.counts.refused++
     }
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
-import { EINVAL, EFAULT, isErrno } from '../base/errno.ts'
+import { EINVAL, isErrno } from '../base/errno.ts'
 import { HwptPageResponse, HwptPgfault } from '../iommufd/abi/index.ts'
 import type { FaultQueue } from '../iommufd/iommufd.ts'
 import type { Alarm } from '../sim/clock.ts'
@@ -8,6 +8,7 @@ import type { World } from '../trace/world.ts'
 import { FaultRecords, Responses } from './fault-records.ts'
 import { type Misbehaviour, WELL_BEHAVED } from './misbehaviour.ts'
 import type { Pager } from './pager.ts'
+import { isTransient } from './transient.ts'
 
 /** Finds the pager of an address space. `pasid` 0: traffic without PASID. */
 export interface PagerRoute {
@@ -114,7 +115,7 @@ export class FaultLoop {
         return this.#options.queue.readBytes(this.#records.bytes) / HwptPgfault.SIZE
       } catch (thrown) {
         if (thrown === EINVAL) this.#grow()
-        else if (thrown !== EFAULT) throw thrown
+        else if (!isTransient(thrown)) throw thrown
       }
     }
   }
@@ -190,7 +191,7 @@ export class FaultLoop {
         responses.drop(taken / HwptPageResponse.SIZE)
       } catch (thrown) {
         if (!isErrno(thrown)) throw thrown
-        if (thrown === EFAULT) continue
+        if (isTransient(thrown)) continue
         this.counts.refused++
         responses.drop(1)
       }

@@ -54,7 +54,10 @@ export function bytesSource(bytes: Uint8Array): PageSource {
 
 /** The part of a source from a page boundary on. */
 export function partOfSource(source: PageSource, firstByte: number, lengthBytes: number): PageSource {
-  assert(firstByte % PAGE_BYTES === 0, `part of a source from byte ${firstByte}: expected a multiple of ${PAGE_BYTES}`)
+  assert(
+    firstByte % PAGE_BYTES === 0,
+    `part of a source from byte ${firstByte}: expected a multiple of ${PAGE_BYTES}`,
+  )
   const firstPage = firstByte / PAGE_BYTES
   const part: PageSource = {
     lengthBytes,

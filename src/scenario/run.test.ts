@@ -10,7 +10,10 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8) * 7 + 1) & 0xff)
 }
 
-async function copy(parts: Partial<Scenario>, length: number): Promise<{ result: RunResult; equal: boolean }> {
+async function copy(
+  parts: Partial<Scenario>,
+  length: number,
+): Promise<{ result: RunResult; equal: boolean }> {
   const source = pattern(length)
   const destination = new Uint8Array(length)
   const result = await runScenario(scenarioOf(parts), {
@@ -23,13 +26,16 @@ async function copy(parts: Partial<Scenario>, length: number): Promise<{ result:
 }
 
 describe('runScenario', () => {
-  it.each([0, 1, 4095, 4096, 4097, 100_000])('copies %i bytes through memory that is not there', async (length) => {
-    const { result, equal } = await copy({}, length)
-    expect(equal).toBe(true)
-    expect(result.bytes).toBe(length)
-    expect(result.faults.groups).toBe(2 * Math.ceil(length / 4096))
-    expect(result.faults.responses).toEqual({ success: result.faults.groups, invalid: 0, failure: 0 })
-  })
+  it.each([0, 1, 4095, 4096, 4097, 100_000])(
+    'copies %i bytes through memory that is not there',
+    async (length) => {
+      const { result, equal } = await copy({}, length)
+      expect(equal).toBe(true)
+      expect(result.bytes).toBe(length)
+      expect(result.faults.groups).toBe(2 * Math.ceil(length / 4096))
+      expect(result.faults.responses).toEqual({ success: result.faults.groups, invalid: 0, failure: 0 })
+    },
+  )
 
   it('does the same with a synchronous handler', async () => {
     const handler = { ...DEFAULT_HANDLER, style: 'sync' as const }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES } from '../base/u64.ts'
 import type { PageSource } from '../handlers/page-source.ts'
+import { persist } from '../handlers/transient.ts'
 import { NO_PASID } from '../hardware/pci/messages.ts'
 import { MemoryObject } from '../kernel/mm/memory-object.ts'
 import { PROT_READ, PROT_WRITE } from '../kernel/mm/prot.ts'
@@ -72,7 +73,8 @@ export class SvaSide implements MemorySide {
     const { destination } = this.#parts
     const page = new Uint8Array(PAGE_BYTES)
     for (let index = 0; index * PAGE_BYTES < destination.lengthBytes; index++) {
-      this.#process.mm.read(this.#destination + BigInt(index * PAGE_BYTES), page)
+      const address = this.#destination + BigInt(index * PAGE_BYTES)
+      persist(() => this.#process.mm.read(address, page))
       destination.writePage!(index, page, 0)
     }
   }

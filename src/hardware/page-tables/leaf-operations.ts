@@ -27,7 +27,8 @@ class LeafReport {
     this.#signShift = signExtended ? 64 - virtualBits : 0
   }
 
-  send(sink: LeafSink, word: number, level: number, granule: number): void {
+  send(sink: LeafSink, operation: LeafOperation, word: number, level: number): void {
+    const { granule } = operation
     const low = granule % this.#granulesPerHi
     const high = (granule - low) / this.#granulesPerHi
     const hi = (high << this.#signShift) >> this.#signShift
@@ -39,6 +40,7 @@ class LeafReport {
 
 export class UnmapLeaf implements LeafOperation {
   readonly freesTables = true
+  granule = 0
   /** Granules unmapped since `start`. */
   granules = 0
   readonly #codec: EntryCodec
@@ -55,8 +57,8 @@ export class UnmapLeaf implements LeafOperation {
     this.#sink = sink
   }
 
-  run(word: number, level: number, granule: number): void {
-    if (this.#sink !== undefined) this.#report.send(this.#sink, word, level, granule)
+  run(word: number, level: number): void {
+    if (this.#sink !== undefined) this.#report.send(this.#sink, this, word, level)
     this.#codec.clear(word)
     this.granules += this.#codec.levels.span[level]!
   }
@@ -64,6 +66,7 @@ export class UnmapLeaf implements LeafOperation {
 
 export class ChangeLeaf implements LeafOperation {
   readonly freesTables = false
+  granule = 0
   readonly #codec: EntryCodec
   #keep = 0
   #add = 0
@@ -84,6 +87,7 @@ export class ChangeLeaf implements LeafOperation {
 
 export class HarvestLeaf implements LeafOperation {
   readonly freesTables = false
+  granule = 0
   /** Leaves with the bit since `start`. */
   found = 0
   readonly #words: Int32Array
@@ -104,17 +108,18 @@ export class HarvestLeaf implements LeafOperation {
     this.#sink = sink
   }
 
-  run(word: number, level: number, granule: number): void {
+  run(word: number, level: number): void {
     const lo = this.#words[word]!
     if ((lo & this.#bit) === 0) return
     this.found++
     if (this.#clear) this.#words[word] = lo & ~this.#bit
-    if (this.#sink !== undefined) this.#report.send(this.#sink, word, level, granule)
+    if (this.#sink !== undefined) this.#report.send(this.#sink, this, word, level)
   }
 }
 
 export class VisitLeaf implements LeafOperation {
   readonly freesTables = false
+  granule = 0
   readonly #report: LeafReport
   #sink: LeafSink | undefined = undefined
 
@@ -126,7 +131,7 @@ export class VisitLeaf implements LeafOperation {
     this.#sink = sink
   }
 
-  run(word: number, level: number, granule: number): void {
-    this.#report.send(this.#sink!, word, level, granule)
+  run(word: number, level: number): void {
+    this.#report.send(this.#sink!, this, word, level)
   }
 }

@@ -14,8 +14,9 @@ export interface TableFrames {
 export interface LeafOperation {
   /** Frees tables that lie wholly inside the range afterwards: the operation has emptied them. */
   readonly freesTables: boolean
-  /** `granule`: where in the address space the leaf starts. */
-  run(word: number, level: number, granule: number): void
+  /** Where in the address space the leaf of the current `run` starts: a field, because an argument would be boxed. */
+  granule: number
+  run(word: number, level: number): void
 }
 
 /**
@@ -141,7 +142,8 @@ export class TableTree {
       if (this.#codec.isEmpty(word)) continue
       const start = index * span
       if (!this.#codec.isTable(word, level)) {
-        op.run(word, level, origin + start)
+        op.granule = origin + start
+        op.run(word, level)
         continue
       }
       const from = Math.max(first - start, 0)
@@ -183,6 +185,7 @@ export class TableTree {
 
 class ClearLeaf implements LeafOperation {
   readonly freesTables = false
+  granule = 0
   readonly #codec: EntryCodec
   constructor(codec: EntryCodec) {
     this.#codec = codec

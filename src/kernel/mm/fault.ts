@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { isErrno } from '../../base/errno.ts'
+import { pageOf } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import type { PageTable } from '../../hardware/page-tables/page-table.ts'
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM } from './fault-flags.ts'
@@ -25,15 +26,15 @@ export class PageFaults {
     this.#notifiers = notifiers
   }
 
-  /** Faults page `page`, at (hi, lo), of `area` in; the area allows what `flags` want. VM_FAULT_ bits. */
-  handle(area: Vma, page: number, hi: number, lo: number, flags: number): number {
+  /** Faults the page of `area` at (hi, lo) in; the area allows what `flags` want. VM_FAULT_ bits. */
+  handle(area: Vma, hi: number, lo: number, flags: number): number {
     if (area.prot === PROT_NONE) return 0
     const frame = this.#table.frameAt(hi, lo, 0)
     const exclusive = !area.shared && (flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0
     try {
-      if (frame >= 0) return exclusive ? this.#makeExclusive(area, page, hi, lo, frame) : 0
+      if (frame >= 0) return exclusive ? this.#makeExclusive(area, hi, lo, frame) : 0
       if (area.object === undefined) return this.#demandZero(area, hi, lo)
-      return this.#fromObject(area, page, hi, lo, exclusive)
+      return this.#fromObject(area, hi, lo, exclusive)
     } catch (error) {
       if (!isErrno(error)) throw error
       return VM_FAULT_OOM
@@ -45,9 +46,9 @@ export class PageFaults {
     return 0
   }
 
-  #fromObject(area: Vma, page: number, hi: number, lo: number, exclusive: boolean): number {
+  #fromObject(area: Vma, hi: number, lo: number, exclusive: boolean): number {
     const object = area.object!
-    const bits = object.fault(area.objectPage + (page - area.start))
+    const bits = object.fault(area.objectPage + (pageOf(hi, lo) - area.start))
     if ((bits & VM_FAULT_ERROR) !== 0) return bits
     if (exclusive) {
       this.#mapOwned(hi, lo, this.#copyOf(object.found), accessOfProt(area.prot))
@@ -59,7 +60,7 @@ export class PageFaults {
   }
 
   /** A private page that is there must become this address space's alone. Pins are of this address space. */
-  #makeExclusive(area: Vma, page: number, hi: number, lo: number, frame: number): number {
+  #makeExclusive(area: Vma, hi: number, lo: number, frame: number): number {
     const access = accessOfProt(area.prot)
     if (this.#frames.owners(frame) === 1) {
       this.#table.changeAccess(hi, lo & ~0xfff, 1, 0, access)
@@ -67,6 +68,7 @@ export class PageFaults {
     }
     const copy = this.#copyOf(frame)
     this.#table.unmap(hi, lo & ~0xfff, 1)
+    const page = pageOf(hi, lo)
     this.#notifiers.invalidate(page, page + 1)
     this.#mapOwned(hi, lo, copy, access)
     this.#frames.put(frame)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import { EFAULT, ENOMEM } from '../../base/errno.ts'
-import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
+import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
 import { PageTable } from '../../hardware/page-tables/page-table.ts'
@@ -178,7 +178,7 @@ export class Mm {
 
   /** The area that holds the address: no stack growth. */
   findVma(hi: number, lo: number): Vma | undefined {
-    return this.#areas.list.find(pageOf(hi, lo))
+    return this.#areas.list.find(hi, lo)
   }
 
   /**
@@ -186,12 +186,11 @@ export class Mm {
    * permission (SIGSEGV); reading is not checked, and in an area without any permission nothing happens.
    */
   handleFault(hi: number, lo: number, flags: number): number {
-    const page = pageOf(hi, lo)
-    const area = this.#areas.list.find(page)
+    const area = this.#areas.list.find(hi, lo)
     if (area === undefined) return VM_FAULT_SIGSEGV
     if ((flags & FAULT_FLAG_WRITE) !== 0 && (area.prot & PROT_WRITE) === 0) return VM_FAULT_SIGSEGV
     if ((flags & FAULT_FLAG_INSTRUCTION) !== 0 && (area.prot & PROT_EXEC) === 0) return VM_FAULT_SIGSEGV
-    return this.#faults.handle(area, page, hi, lo, flags)
+    return this.#faults.handle(area, hi, lo, flags)
   }
 
   /**

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
+import { pageHi, pageLo, pageOf } from '../../base/u64.ts'
 import type { Vma } from './vma.ts'
 
 /** The areas of an address space, ascending, never overlapping. */
@@ -15,11 +16,12 @@ export class VmaList {
     return this.#areas[index]!
   }
 
-  /** The area that holds the page. */
-  find(page: number): Vma | undefined {
+  /** The area that holds the address. */
+  find(hi: number, lo: number): Vma | undefined {
+    const page = pageOf(hi, lo)
     const last = this.#last
     if (last !== undefined && page >= last.start && page < last.end) return last
-    const area = this.#areas[this.indexAfter(page)]
+    const area = this.#areas[this.#indexAt(hi, lo)]
     if (area === undefined || page < area.start) return undefined
     this.#last = area
     return area
@@ -27,14 +29,7 @@ export class VmaList {
 
   /** Index of the first area that ends after `page`. */
   indexAfter(page: number): number {
-    let low = 0
-    let high = this.#areas.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#areas[middle]!.end <= page) low = middle + 1
-      else high = middle
-    }
-    return low
+    return this.#indexAt(pageHi(page), pageLo(page))
   }
 
   /** Whether any area touches [start, end). */
@@ -105,6 +100,19 @@ export class VmaList {
       floor = area.end
     }
     return floor + pages <= top ? floor : -1
+  }
+
+  /** The pair keeps page numbers, which are doubles, from being boxed. */
+  #indexAt(hi: number, lo: number): number {
+    const page = pageOf(hi, lo)
+    let low = 0
+    let high = this.#areas.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#areas[middle]!.end <= page) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 
   #cutAt(page: number): boolean {

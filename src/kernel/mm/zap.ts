@@ -21,7 +21,7 @@ export class Zapper implements LeafSink {
   zap(start: number, end: number): void {
     this.#table.unmap(pageHi(start), pageLo(start), end - start, this)
     this.#notifiers.invalidate(start, end)
-    for (const frame of this.#batch) this.#frames.put(frame)
+    for (let i = 0; i < this.#batch.length; i++) this.#frames.put(this.#batch[i]!)
     this.#batch.length = 0
   }
 

@@ -5,7 +5,7 @@ import type { World } from '../trace/world.ts'
 import { OpenFile } from './files.ts'
 import { dispatchIoctl } from './ioctl-dispatch.ts'
 import { Context, type DeviceDirectory } from './objects/context.ts'
-import type { Caller } from './process.ts'
+import type { Caller } from './files.ts'
 
 export interface OpenOptions {
   readonly world: World

@@ -3,26 +3,30 @@ import { ENODEV } from '../base/errno.ts'
 import { OpenFile } from './files.ts'
 import { deviceDetach } from './objects/attachment.ts'
 import type { Context } from './objects/context.ts'
-import { type DeviceObject, deviceBind, deviceUnbind } from './objects/device.ts'
-import type { Caller } from './process.ts'
+import type { DeviceObject } from './objects/device.ts'
+import { deviceBind, deviceUnbind } from './objects/device-bind.ts'
+import type { Caller } from './files.ts'
 
 /** A device's file, bound to a context: what holds the device until its last close. */
 class DeviceFile extends OpenFile {
+  readonly #context: Context
   readonly #object: DeviceObject
 
-  constructor(object: DeviceObject) {
+  constructor(context: Context, object: DeviceObject) {
     super(`/dev/vfio/devices/${object.device.name}`)
+    this.#context = context
     this.#object = object
-    object.context.file.get()
+    context.file.get()
   }
 
   /** Detaches all PASIDs, then the RID, then unbinds (`spec/03` §6.2). */
   protected override release(): void {
-    const object = this.#object
-    const pasids = [...object.igroup.attachments.keys()].sort((a, b) => b - a)
-    for (const pasid of pasids) deviceDetach(object, pasid)
-    deviceUnbind(object)
-    object.context.file.put()
+    const device = this.#object
+    const context = this.#context
+    const pasids = [...device.igroup.attachments.keys()].sort((a, b) => b - a)
+    for (const pasid of pasids) deviceDetach({ context, device, pasid })
+    deviceUnbind(context, device)
+    context.file.put()
   }
 }
 
@@ -37,7 +41,7 @@ export function openDeviceFile(
   const fd = caller.files.reserve()
   try {
     const object = deviceBind(context, device)
-    caller.files.install(fd, new DeviceFile(object))
+    caller.files.install(fd, new DeviceFile(context, object))
     return { fd, object }
   } catch (thrown) {
     caller.files.unreserve(fd)

@@ -22,7 +22,9 @@ import { reportDeviceFault } from '../kernel/iopf/report.ts'
 import { type World, type WorldOptions, createWorld } from '../trace/world.ts'
 import { IommufdError } from './error.ts'
 import { type Iommufd, openIommufd } from './iommufd.ts'
-import { type AddressSpace, type Caller, Process, type ProcessOptions } from './process.ts'
+import type { Caller } from './files.ts'
+import { Process, type ProcessOptions } from './process.ts'
+import type { AddressSpace } from './user-memory.ts'
 
 /** A page table that remembers: page of the IOVA to frame and permission. */
 export class FakeDomain extends Domain {

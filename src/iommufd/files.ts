@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
 import { EBADF, EINVAL, EMFILE, ENOTTY, ESPIPE } from '../base/errno.ts'
-import type { Caller } from './process.ts'
-import type { UserBuffer } from './user-memory.ts'
+import type { AddressSpace, UserBuffer, UserMemory } from './user-memory.ts'
 
 /** Bits of poll(2). */
 export const POLL_IN = 0x1
@@ -10,6 +9,24 @@ export const POLL_OUT = 0x4
 export const POLL_ERR = 0x8
 export const POLL_NVAL = 0x20
 export const POLL_RDNORM = 0x40
+
+/** What one user has locked, over all of the user's processes. */
+export class UserAccount {
+  lockedPages = 0
+}
+
+/** Who calls: a process as the kernel sees it. */
+export interface Caller {
+  readonly mm: AddressSpace
+  /** Where ioctls and reads copy from and to. */
+  readonly memory: UserMemory
+  readonly files: FdTable
+  readonly user: UserAccount
+  /** CAP_IPC_LOCK. */
+  readonly capIpcLock: boolean
+  /** RLIMIT_MEMLOCK. */
+  readonly memlockBytes: number
+}
 
 /** An open file description: shared by every descriptor that was duplicated from it, released at the last close. */
 export abstract class OpenFile {

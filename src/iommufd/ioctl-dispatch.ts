@@ -3,7 +3,7 @@ import { E2BIG, EINVAL } from '../base/errno.ts'
 import { IOMMU_DESTROY, IOMMU_TEST_CMD } from './abi/index.ts'
 import { IOCTLS, unbuiltIoctl } from './ioctl-table.ts'
 import type { Context } from './objects/context.ts'
-import type { Caller } from './process.ts'
+import type { Caller } from './files.ts'
 import type { UserMemory } from './user-memory.ts'
 
 /** Size of the longest struct of the table and of the steps in which a longer one is looked through. */

@@ -23,11 +23,11 @@ import type { Context } from './objects/context.ts'
 import { destroyObject } from './objects/destroy.ts'
 import { faultQueueAlloc } from './objects/fault-queue-alloc.ts'
 import { hwptAlloc } from './objects/hwpt-alloc.ts'
-import { ioasAlloc } from './objects/ioas.ts'
+import { ioasAlloc } from './objects/ioas-alloc.ts'
 import { ioasMap } from './objects/ioas-map.ts'
 import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas-ranges.ts'
 import { ioasUnmap } from './objects/ioas-unmap.ts'
-import type { Caller } from './process.ts'
+import type { Caller } from './files.ts'
 
 /** A decoded command, as generated in `abi/layouts.gen.ts`. */
 export interface Command {

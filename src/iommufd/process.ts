@@ -2,8 +2,8 @@
 import { EFAULT } from '../base/errno.ts'
 import { compareU64, hiOf, loOf } from '../base/u64.ts'
 import type { Mm } from '../kernel/mm/mm.ts'
-import { FdTable } from './files.ts'
-import { MemoryBuffer, type UserMemory } from './user-memory.ts'
+import { type Caller, FdTable, UserAccount } from './files.ts'
+import { type AddressSpace, MemoryBuffer, type UserMemory } from './user-memory.ts'
 
 /** Longest read or write: the kernel clamps longer ones. */
 const READ_WRITE_BYTES_MAX = 0x7ffff000
@@ -11,26 +11,6 @@ const READ_WRITE_BYTES_MAX = 0x7ffff000
 /** End of user addresses on x86-64 with 4 levels (47 bits), less the guard page. */
 const USER_END_HI = 0x7fff
 const USER_END_LO = 0xfffff000 | 0
-
-/** What one user has locked, over all of the user's processes. */
-export class UserAccount {
-  lockedPages = 0
-}
-
-/** What is asked of a process's address space: `kernel/mm`'s, or another program's behind the same calls. */
-export interface AddressSpace extends UserMemory {
-  /** Pages pinned for devices, and pages locked: counters of the mm (VmPin, VmLck). */
-  pinnedVm: number
-  lockedVm: number
-  /** Long-term pin of a 4 KiB page; returns its frame. EFAULT, ENOMEM. */
-  pinPage(page: number, write: boolean): number
-  unpinPage(frame: number, dirty: boolean): void
-  /** A reference to the struct, which outlives the process. */
-  grab(): void
-  drop(): void
-  /** The process ends. */
-  exit(): void
-}
 
 export interface ProcessOptions<M extends AddressSpace = Mm> {
   readonly mm: M
@@ -46,11 +26,8 @@ export interface ProcessOptions<M extends AddressSpace = Mm> {
   readonly openFilesMax?: number
 }
 
-/** A process of whatever memory. */
-export type Caller = Process<AddressSpace>
-
 /** Who calls: its memory, its descriptors, its credentials and limits. */
-export class Process<M extends AddressSpace = Mm> {
+export class Process<M extends AddressSpace = Mm> implements Caller {
   readonly mm: M
   readonly memory: UserMemory
   readonly files: FdTable

@@ -9,6 +9,21 @@ export interface UserMemory {
   copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void
 }
 
+/** What is asked of a process's address space: `kernel/mm`'s, or another program's behind the same calls. */
+export interface AddressSpace extends UserMemory {
+  /** Pages pinned for devices, and pages locked: counters of the mm (VmPin, VmLck). */
+  pinnedVm: number
+  lockedVm: number
+  /** Long-term pin of a 4 KiB page; returns its frame. EFAULT, ENOMEM. */
+  pinPage(page: number, write: boolean): number
+  unpinPage(frame: number, dirty: boolean): void
+  /** A reference to the struct, which outlives the process. */
+  grab(): void
+  drop(): void
+  /** The process ends. */
+  exit(): void
+}
+
 /** The buffer of a read or write. */
 export interface UserBuffer {
   readonly lengthBytes: number

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { deviceAttach, deviceDetach, deviceReplace } from '../objects/attachment.ts'
+import { type Place, deviceAttach, deviceDetach, deviceReplace } from '../objects/attachment.ts'
 import type { DeviceObject } from '../objects/device.ts'
 import { PASID_NONE } from '../objects/igroup.ts'
 import type { Door } from './door.ts'
@@ -35,25 +35,22 @@ export class BoundDevice {
    * §5.4). Returns the id of the page table. ENOENT, EINVAL, EBUSY, EADDRINUSE, and the driver's.
    */
   attach(target: AttachTarget, options: AttachOptions = {}): number {
-    const pasid = options.pasid ?? PASID_NONE
     return this.#door.call('device.attach', { device: this.name, target: target.id, ...options }, () =>
-      deviceAttach(this.#object, pasid, target.id),
+      deviceAttach(this.#place(options), target.id),
     )
   }
 
   /** Moves an attachment to another target without a blocked moment (`spec/02` §5.3). Returns the page table's id. */
   replace(target: AttachTarget, options: AttachOptions = {}): number {
-    const pasid = options.pasid ?? PASID_NONE
     return this.#door.call('device.replace', { device: this.name, target: target.id, ...options }, () =>
-      deviceReplace(this.#object, pasid, target.id),
+      deviceReplace(this.#place(options), target.id),
     )
   }
 
   /** Nothing happens when it is not attached. Faults of the attachment are answered INVALID (`spec/02` §6.5). */
   detach(options: AttachOptions = {}): void {
-    const pasid = options.pasid ?? PASID_NONE
     this.#door.call('device.detach', { device: this.name, ...options }, () => {
-      deviceDetach(this.#object, pasid)
+      deviceDetach(this.#place(options))
     })
   }
 
@@ -62,5 +59,9 @@ export class BoundDevice {
     this.#door.call('device.close', { device: this.name }, () => {
       this.#door.caller.files.close(this.fd)
     })
+  }
+
+  #place(options: AttachOptions): Place {
+    return { context: this.#door.context, device: this.#object, pasid: options.pasid ?? PASID_NONE }
   }
 }

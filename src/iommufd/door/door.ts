@@ -2,7 +2,7 @@
 import { typedError } from '../error.ts'
 import { type Command, type IoctlEntry, runEntry } from '../ioctl-table.ts'
 import type { Context } from '../objects/context.ts'
-import type { Caller } from '../process.ts'
+import type { Caller } from '../files.ts'
 
 /** What the typed objects share: the open context and the process that calls. */
 export class Door {

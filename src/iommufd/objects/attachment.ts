@@ -7,52 +7,58 @@ import type { Context } from './context.ts'
 import type { DeviceObject } from './device.ts'
 import { HwptObject } from './hwpt.ts'
 import { allocAutoHwpt } from './hwpt-alloc.ts'
-import { Attachment, type Igroup, PASID_NONE } from './igroup.ts'
+import { Attachment, type GroupMember, type Igroup, PASID_NONE } from './igroup.ts'
 import { IoasObject } from './ioas.ts'
 
+/** A bound device's own traffic, or that of one of its PASIDs. */
+export interface Place {
+  readonly context: Context
+  readonly device: DeviceObject
+  /** PASID_NONE for its own. */
+  readonly pasid: number
+}
+
 /** Linux's iommufd_device_attach (`spec/02` §5.1, §5.4). Returns the id of the page table. */
-export function deviceAttach(device: DeviceObject, pasid: number, targetId: number): number {
-  const target = device.context.objects.get(targetId)
-  const hwpt = attachTarget(device, pasid, target)
-  device.users++
+export function deviceAttach(place: Place, targetId: number): number {
+  const hwpt = attachTarget(place, place.context.objects.get(targetId))
+  place.device.users++
   return hwpt.id
 }
 
-function attachTarget(device: DeviceObject, pasid: number, target: object): HwptObject {
+function attachTarget(place: Place, target: object): HwptObject {
   if (target instanceof IoasObject)
-    return (
-      tryAutoHwpts(target, (hwpt) => attachHwpt(device, pasid, hwpt)) ?? attachNewAuto(device, pasid, target)
-    )
+    return tryAutoHwpts(target, (hwpt) => attachHwpt(place, hwpt)) ?? attachNewAuto(place, target)
   if (!(target instanceof HwptObject)) throw EINVAL
-  attachHwpt(device, pasid, target)
+  attachHwpt(place, target)
   return target
 }
 
 /** Linux's iommufd_device_replace (`spec/02` §5.3, §12). Returns the id of the page table. */
-export function deviceReplace(device: DeviceObject, pasid: number, targetId: number): number {
-  const target = device.context.objects.get(targetId)
+export function deviceReplace(place: Place, targetId: number): number {
+  const target = place.context.objects.get(targetId)
   if (target instanceof IoasObject) {
-    const found = tryAutoHwpts(target, (hwpt) => replaceHwpt(device, pasid, hwpt))
-    return (found ?? replaceWithNewAuto(device, pasid, target)).id
+    const found = tryAutoHwpts(target, (hwpt) => replaceHwpt(place, hwpt))
+    return (found ?? replaceWithNewAuto(place, target)).id
   }
   if (!(target instanceof HwptObject)) throw EINVAL
-  replaceHwpt(device, pasid, target)
+  replaceHwpt(place, target)
   return target.id
 }
 
 /** Linux's iommufd_device_detach (`spec/02` §5.5). Nothing happens when the device is not attached there. */
-export function deviceDetach(device: DeviceObject, pasid: number): void {
+export function deviceDetach(place: Place): void {
+  const { context, device, pasid } = place
   const attachment = device.igroup.attachments.get(pasid)
   if (attachment === undefined || !attachment.devices.includes(device)) return
-  detachHwpt(device, pasid, attachment)
+  detachHwpt(place, attachment)
   device.users--
-  putHwpt(device.context, attachment.hwpt)
+  putHwpt(context, attachment.hwpt)
 }
 
 /** The first page table of the IOAS's own that fits: EINVAL means the next may, anything else ends the search. */
 function tryAutoHwpts(ioas: IoasObject, use: (hwpt: HwptObject) => void): HwptObject | undefined {
   for (const hwpt of ioas.hwpts) {
-    if (!hwpt.traits.auto) continue
+    if (!(hwpt instanceof HwptObject) || !hwpt.traits.auto) continue
     try {
       use(hwpt)
       return hwpt
@@ -64,50 +70,51 @@ function tryAutoHwpts(ioas: IoasObject, use: (hwpt: HwptObject) => void): HwptOb
 }
 
 /** A new page table of the IOAS's own is attached before it is filled. */
-function attachNewAuto(device: DeviceObject, pasid: number, ioas: IoasObject): HwptObject {
-  const { objects } = device.context
-  const hwpt = allocAutoHwpt(device, ioas)
+function attachNewAuto(place: Place, ioas: IoasObject): HwptObject {
+  const { context, device } = place
+  const hwpt = allocAutoHwpt(context, device, ioas)
   try {
-    attachHwpt(device, pasid, hwpt)
+    attachHwpt(place, hwpt)
     try {
       hwpt.fill()
     } catch (thrown) {
-      detachHwpt(device, pasid, device.igroup.attachments.get(pasid)!)
+      detachHwpt(place, device.igroup.attachments.get(place.pasid)!)
       hwpt.users--
       throw thrown
     }
   } catch (thrown) {
-    objects.abort(hwpt)
+    context.objects.abort(hwpt)
     throw thrown
   }
-  objects.finalize(hwpt)
+  context.objects.finalize(hwpt)
   return hwpt
 }
 
 /** A new page table of the IOAS's own is filled before it replaces another. */
-function replaceWithNewAuto(device: DeviceObject, pasid: number, ioas: IoasObject): HwptObject {
-  const { objects } = device.context
-  const hwpt = allocAutoHwpt(device, ioas)
+function replaceWithNewAuto(place: Place, ioas: IoasObject): HwptObject {
+  const { context, device } = place
+  const hwpt = allocAutoHwpt(context, device, ioas)
   try {
     hwpt.fill()
-    replaceHwpt(device, pasid, hwpt)
+    replaceHwpt(place, hwpt)
   } catch (thrown) {
-    objects.abort(hwpt)
+    context.objects.abort(hwpt)
     throw thrown
   }
-  objects.finalize(hwpt)
+  context.objects.finalize(hwpt)
   return hwpt
 }
 
 /** Linux's iommufd_hw_pagetable_attach: one device of the group at one PASID. */
-function attachHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): void {
+function attachHwpt(place: Place, hwpt: HwptObject): void {
+  const { device, pasid } = place
   const { igroup } = device
   const shared = igroup.attachments.get(pasid)
   if (shared?.devices.includes(device) === true) throw EBUSY
   if (shared !== undefined && shared.hwpt !== hwpt) throw EINVAL
   if (pasid === PASID_NONE) hwpt.ioas.reserveDevice(device.device)
   try {
-    const attachment = shared ?? attachFirst(device, pasid, hwpt)
+    const attachment = shared ?? attachFirst(place, hwpt)
     attachment.devices.push(device)
   } catch (thrown) {
     if (pasid === PASID_NONE) hwpt.ioas.reserved.removeOwner(device.device)
@@ -117,11 +124,12 @@ function attachHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): void
 }
 
 /** The first device of the group does the hardware's work. EINVAL also for a PASID of a device without any (`spec/03` §8). */
-function attachFirst(device: DeviceObject, pasid: number, hwpt: HwptObject): Attachment {
+function attachFirst(place: Place, hwpt: HwptObject): Attachment {
+  const { context, device, pasid } = place
   const { igroup } = device
   checkPasidCompatible(igroup, pasid, hwpt)
   if (pasid !== PASID_NONE && device.device.maxPasids === 0) throw EINVAL
-  const handle = makeHandle(device)
+  const handle = makeHandle(context, device)
   if (pasid === PASID_NONE) attachGroupHandle(hwpt.domain, igroup.group, handle)
   else attachDevicePasid(hwpt.domain, device.device, pasid, handle)
   const attachment = new Attachment(hwpt, handle)
@@ -129,8 +137,8 @@ function attachFirst(device: DeviceObject, pasid: number, hwpt: HwptObject): Att
   return attachment
 }
 
-function makeHandle(device: DeviceObject): IommufdAttachHandle {
-  if (device.context.world.failpoints.hit('alloc_attach_handle')) throw ENOMEM
+function makeHandle(context: Context, device: DeviceObject): IommufdAttachHandle {
+  if (context.world.failpoints.hit('alloc_attach_handle')) throw ENOMEM
   return new IommufdAttachHandle(device.id)
 }
 
@@ -146,7 +154,8 @@ function checkPasidCompatible(igroup: Igroup, pasid: number, hwpt: HwptObject): 
 }
 
 /** Takes the device out of the attachment; the last one does the hardware's work and has its faults answered. */
-function detachHwpt(device: DeviceObject, pasid: number, attachment: Attachment): void {
+function detachHwpt(place: Place, attachment: Attachment): void {
+  const { device, pasid } = place
   const { igroup } = device
   const { hwpt, handle, devices } = attachment
   devices.splice(devices.indexOf(device), 1)
@@ -160,7 +169,8 @@ function detachHwpt(device: DeviceObject, pasid: number, attachment: Attachment)
 }
 
 /** Linux's iommufd_device_do_replace: the whole group at one PASID. */
-function replaceHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): void {
+function replaceHwpt(place: Place, hwpt: HwptObject): void {
+  const { context, device, pasid } = place
   const { igroup } = device
   const attachment = igroup.attachments.get(pasid)
   if (attachment === undefined || !attachment.devices.includes(device)) throw EINVAL
@@ -169,7 +179,7 @@ function replaceHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): voi
   const moves = pasid === PASID_NONE && old.ioas !== hwpt.ioas
   if (moves) reserveDevices(hwpt.ioas, attachment.devices)
   try {
-    switchHwpt(device, pasid, attachment, hwpt)
+    switchHwpt(place, attachment, hwpt)
   } catch (thrown) {
     if (moves) unreserveDevices(hwpt.ioas, attachment.devices)
     throw thrown
@@ -177,14 +187,15 @@ function replaceHwpt(device: DeviceObject, pasid: number, hwpt: HwptObject): voi
   if (moves) unreserveDevices(old.ioas, attachment.devices)
   hwpt.users += attachment.devices.length
   old.users -= attachment.devices.length - 1
-  putHwpt(device.context, old)
+  putHwpt(context, old)
 }
 
 /** Switches the hardware and answers the faults of the old attachment. */
-function switchHwpt(device: DeviceObject, pasid: number, attachment: Attachment, hwpt: HwptObject): void {
+function switchHwpt(place: Place, attachment: Attachment, hwpt: HwptObject): void {
+  const { context, device, pasid } = place
   const { igroup } = device
   checkPasidCompatible(igroup, pasid, hwpt)
-  const handle = makeHandle(device)
+  const handle = makeHandle(context, device)
   if (pasid === PASID_NONE) replaceGroupHandle(igroup.group, hwpt.domain, handle)
   else replaceDevicePasid(hwpt.domain, device.device, pasid, handle)
   const { handle: oldHandle, hwpt: old } = attachment
@@ -193,7 +204,7 @@ function switchHwpt(device: DeviceObject, pasid: number, attachment: Attachment,
   old.fault?.answerAll(oldHandle)
 }
 
-function reserveDevices(ioas: IoasObject, devices: readonly DeviceObject[]): void {
+function reserveDevices(ioas: IoasObject, devices: readonly GroupMember[]): void {
   try {
     for (const { device } of devices) ioas.reserveDevice(device)
   } catch (thrown) {
@@ -202,7 +213,7 @@ function reserveDevices(ioas: IoasObject, devices: readonly DeviceObject[]): voi
   }
 }
 
-function unreserveDevices(ioas: IoasObject, devices: readonly DeviceObject[]): void {
+function unreserveDevices(ioas: IoasObject, devices: readonly GroupMember[]): void {
   for (const { device } of devices) ioas.reserved.removeOwner(device)
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import type { Device } from '../../kernel/iommu/device.ts'
-import type { IommuGroup } from '../../kernel/iommu/group.ts'
 import type { World } from '../../trace/world.ts'
 import type { OpenFile } from '../files.ts'
-import type { Igroup } from './igroup.ts'
+import { IgroupTable } from './igroup.ts'
 import { type IommufdObject, ObjectTable } from './object-table.ts'
 import { ACCOUNT_USER, type AccountMode } from './pages.ts'
 
@@ -18,7 +17,7 @@ export class Context {
   readonly world: World
   readonly devices: DeviceDirectory
   readonly objects: ObjectTable = new ObjectTable()
-  readonly igroups: Map<IommuGroup, Igroup> = new Map()
+  readonly igroups: IgroupTable = new IgroupTable()
   /** Virtual nanoseconds from a queued fault to the step of whoever waits for it. */
   readonly wakeLatencyNanos: number
   /** What pinned pages are charged to when the mapper has no CAP_IPC_LOCK. */

@@ -2,7 +2,7 @@
 import { ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
 import type { FaultAlloc } from '../abi/index.ts'
 import { OpenFile } from '../files.ts'
-import type { Caller } from '../process.ts'
+import type { Caller } from '../files.ts'
 import type { UserBuffer } from '../user-memory.ts'
 import type { Context } from './context.ts'
 import { FaultObject } from './fault-queue.ts'
@@ -47,7 +47,7 @@ class NewFaultObject extends FaultObject {
   readonly #fd: number
 
   constructor(context: Context, caller: Caller, fd: number) {
-    super(context)
+    super(context.world, context.wakeLatencyNanos)
     this.#context = context
     this.#caller = caller
     this.#fd = fd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
-import { EFAULT, EINVAL, ENOENT, ENOMEM, ESPIPE } from '../../base/errno.ts'
+import { EFAULT, EINVAL, ENOMEM, ESPIPE } from '../../base/errno.ts'
 import { IdTable } from '../../base/id-table.ts'
 import { List } from '../../base/list.ts'
 import {
@@ -23,7 +23,6 @@ import {
 import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../files.ts'
 import type { UserBuffer } from '../user-memory.ts'
 import { IommufdAttachHandle } from './attach-handle.ts'
-import type { Context } from './context.ts'
 import { IommufdObject, OBJECT_FAULT } from './object-table.ts'
 
 const RECORD_BYTES = HwptPgfault.SIZE
@@ -57,10 +56,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   #callback: (() => void) | undefined = undefined
   #alarm: Alarm | undefined = undefined
 
-  constructor(context: Context) {
+  constructor(world: World, wakeLatencyNanos: number) {
     super(OBJECT_FAULT)
-    this.#world = context.world
-    this.#wakeLatencyNanos = context.wakeLatencyNanos
+    this.#world = world
+    this.#wakeLatencyNanos = wakeLatencyNanos
     this.deliver = new List<FaultGroup>('deliver')
     this.awaiting = new List<FaultGroup>('awaiting')
   }
@@ -286,16 +285,4 @@ function deviceIdOf(group: FaultGroup): number {
   const { handle } = group
   assert(handle instanceof IommufdAttachHandle, 'a group came through an attachment that is not of iommufd')
   return handle.deviceId
-}
-
-export function findFault(context: Context, id: number): FaultObject | undefined {
-  const object = context.objects.find(id)
-  return object instanceof FaultObject ? object : undefined
-}
-
-/** ENOENT. */
-export function getFault(context: Context, id: number): FaultObject {
-  const object = findFault(context, id)
-  if (object === undefined) throw ENOENT
-  return object
 }

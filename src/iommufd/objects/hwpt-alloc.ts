@@ -11,10 +11,11 @@ import {
   IOMMU_HWPT_FAULT_ID_VALID,
 } from '../abi/index.ts'
 import type { Context } from './context.ts'
-import { type DeviceObject, getDevice } from './device.ts'
-import { type FaultObject, findFault } from './fault-queue.ts'
+import type { DeviceObject } from './device.ts'
+import type { FaultObject } from './fault-queue.ts'
 import { HwptObject } from './hwpt.ts'
 import { IoasObject } from './ioas.ts'
+import { findFault, getDevice } from './lookup.ts'
 import { OBJECT_HWPT_PAGING, OBJECT_VIOMMU } from './object-table.ts'
 
 const KNOWN_FLAGS =
@@ -86,8 +87,7 @@ function allocDomain(
 }
 
 /** The page table that an attach to an IOAS makes (`spec/02` §5.4): a draft, not yet filled, without a fault queue. */
-export function allocAutoHwpt(device: DeviceObject, ioas: IoasObject): HwptObject {
-  const { context } = device
+export function allocAutoHwpt(context: Context, device: DeviceObject, ioas: IoasObject): HwptObject {
   const domain = allocDomain(context, device, 0, undefined)
   const traits = { auto: true, pasidCompatible: false, nestParent: false }
   return context.objects.draft(new HwptObject(ioas, domain, undefined, traits))

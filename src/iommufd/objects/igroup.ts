@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
+import { assert } from '../../base/assert.ts'
+import type { Device } from '../../kernel/iommu/device.ts'
 import type { IommuGroup } from '../../kernel/iommu/group.ts'
 import type { IommufdAttachHandle } from './attach-handle.ts'
-import type { Context } from './context.ts'
-import type { DeviceObject } from './device.ts'
 import type { HwptObject } from './hwpt.ts'
 
 /** The traffic without PASID. */
 export const PASID_NONE = 0
 
+/** A bound device of a group. */
+export interface GroupMember {
+  readonly device: Device
+}
+
 /** What the devices of a group share at one PASID: the first one's attach did the hardware's work. */
 export class Attachment {
   hwpt: HwptObject
   handle: IommufdAttachHandle
-  readonly devices: DeviceObject[] = []
+  readonly devices: GroupMember[] = []
 
   constructor(hwpt: HwptObject, handle: IommufdAttachHandle) {
     this.hwpt = hwpt
@@ -22,15 +27,13 @@ export class Attachment {
 
 /** A context's view of an IOMMU group (`spec/02` §5). Lives while a device of the group is bound. */
 export class Igroup {
-  readonly context: Context
   readonly group: IommuGroup
   /** By PASID; PASID_NONE is the RID. */
   readonly attachments: Map<number, Attachment> = new Map()
   /** Devices bound. */
   users = 0
 
-  constructor(context: Context, group: IommuGroup) {
-    this.context = context
+  constructor(group: IommuGroup) {
     this.group = group
   }
 
@@ -40,14 +43,22 @@ export class Igroup {
   }
 }
 
-export function getIgroup(context: Context, group: IommuGroup): Igroup {
-  let igroup = context.igroups.get(group)
-  if (igroup === undefined) context.igroups.set(group, (igroup = new Igroup(context, group)))
-  igroup.users++
-  return igroup
-}
+/** The groups of one context that have a device bound. */
+export class IgroupTable {
+  readonly #igroups: Map<IommuGroup, Igroup> = new Map()
 
-export function putIgroup(igroup: Igroup): void {
-  igroup.users--
-  if (igroup.users === 0) igroup.context.igroups.delete(igroup.group)
+  /** The device's; counts a user. */
+  get(device: Device): Igroup {
+    const { group } = device
+    assert(group !== undefined, `${device.name} has no group`)
+    let igroup = this.#igroups.get(group)
+    if (igroup === undefined) this.#igroups.set(group, (igroup = new Igroup(group)))
+    igroup.users++
+    return igroup
+  }
+
+  put(igroup: Igroup): void {
+    igroup.users--
+    if (igroup.users === 0) this.#igroups.delete(igroup.group)
+  }
 }

@@ -8,10 +8,11 @@ import {
   IOMMU_IOAS_MAP_WRITEABLE,
   type IoasMap,
 } from '../abi/index.ts'
-import type { Caller } from '../process.ts'
+import type { Caller } from '../files.ts'
 import type { Area } from './areas.ts'
 import type { Context } from './context.ts'
-import { type IoasObject, getIoas } from './ioas.ts'
+import type { IoasObject } from './ioas.ts'
+import { getIoas } from './lookup.ts'
 import { Iova, allocateIova } from './iova-alloc.ts'
 import { ACCOUNT_NONE } from './pages.ts'
 import { Sum, isAllOnes } from './span.ts'

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
-import { EADDRINUSE, EINVAL, ENOENT, ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
+import { EADDRINUSE, EINVAL } from '../../base/errno.ts'
 import { RangeMap } from '../../base/range-map.ts'
 import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../base/u64.ts'
 import type { Device } from '../../kernel/iommu/device.ts'
 import type { Domain } from '../../kernel/iommu/domain.ts'
 import { RESERVED_DIRECT_RELAXABLE } from '../../kernel/iommu/driver.ts'
-import type { IoasAlloc } from '../abi/index.ts'
 import { type Area, AreaPool } from './areas.ts'
-import type { Context } from './context.ts'
-import type { HwptObject } from './hwpt.ts'
 import { IommufdObject, OBJECT_IOAS } from './object-table.ts'
 import { type AllowedRanges, noAllowedRanges, ReservedRanges } from './reserved.ts'
 
@@ -26,7 +23,7 @@ export class IoasObject extends IommufdObject {
   allowed: AllowedRanges = noAllowedRanges()
   readonly domains: Domain[] = []
   /** Page tables over it, in order of creation. */
-  readonly hwpts: HwptObject[] = []
+  readonly hwpts: IommufdObject[] = []
   /** What every address, length and page offset is a multiple of (`spec/02` §3.2). */
   alignment = 1
   largePages = true
@@ -168,18 +165,4 @@ export class IoasObject extends IommufdObject {
     area.unfill(domain)
     if (this.domains.length === 0) area.pages!.unpin()
   }
-}
-
-/** IOMMU_IOAS_ALLOC: EOPNOTSUPP, ENOMEM. */
-export function ioasAlloc(context: Context, command: IoasAlloc): void {
-  if (command.flags !== 0) throw EOPNOTSUPP
-  if (context.world.failpoints.hit('alloc_ioas')) throw ENOMEM
-  command.out_ioas_id = context.create(new IoasObject()).id
-}
-
-/** ENOENT. */
-export function getIoas(context: Context, id: number): IoasObject {
-  const object = context.objects.find(id)
-  if (!(object instanceof IoasObject)) throw ENOENT
-  return object
 }

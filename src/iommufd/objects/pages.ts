@@ -2,7 +2,8 @@
 import { assert } from '../../base/assert.ts'
 import { ENOMEM } from '../../base/errno.ts'
 import { pageOf } from '../../base/u64.ts'
-import type { AddressSpace, Caller } from '../process.ts'
+import type { Caller } from '../files.ts'
+import type { AddressSpace } from '../user-memory.ts'
 
 /** What pinned pages are charged to (`spec/02` §3.8). */
 export const ACCOUNT_NONE = 0

@@ -37,13 +37,13 @@ export class IommuCore {
     this.#join(group, device, driver)
   }
 
-  /** The device leaves its group and its unit. Nothing may be attached for it alone any more. */
+  /** The device leaves its unit (faults that are drained there still find their handlers), then its group. */
   release(device: Device): void {
     const { group, driver } = device
     assert(group !== undefined && driver !== undefined, `${device.name} is not probed`)
+    driver.releaseDevice(device)
     group.devices.splice(group.devices.indexOf(device), 1)
     device.group = undefined
-    driver.releaseDevice(device)
     device.driver = undefined
     if (group.devices.length === 0) this.#forget(group)
   }

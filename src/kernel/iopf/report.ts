@@ -28,7 +28,7 @@ import { setDeadline } from './timeout.ts'
  */
 export function reportDeviceFault(device: Device, fault: Fault): number {
   const { group, faultParam } = device
-  if (group === undefined) return EINVAL.errno
+  if (group === undefined) return refuseStray(device, fault)
   if (group.world.trace.enabled) traceReport(group, device.rid, fault)
   const handle = findHandle(group, device.driver!.userPasidTable, fault)
   if (handle === undefined || faultParam === undefined) return refuse(group, device, fault)
@@ -53,6 +53,12 @@ function refuse(group: IommuGroup, device: Device, fault: Fault): number {
   const { world } = group
   if (world.trace.enabled) traceRequest(world, EVENTS.fault_bad, device.rid, fault, 0)
   if (fault.type === FAULT_PAGE_REQ) answer(world, device, fault, RESPONSE_INVALID)
+  return EINVAL.errno
+}
+
+/** The same for a device that is in no group: there is no machine whose trace could tell of it. */
+function refuseStray(device: Device, fault: Fault): number {
+  if (fault.type === FAULT_PAGE_REQ) device.answer(fault, RESPONSE_INVALID)
   return EINVAL.errno
 }
 

@@ -37,22 +37,21 @@ export class FaultEnable {
 
   /**
    * No request of the (device, PASID) is on its way to a handler any more (`spec/04` §1.5): records in the ring, then
-   * the workqueue, then what hardware holds; again while the ring has overflowed.
+   * the workqueue, then what hardware holds; again while the ring has overflowed. Nothing to do while faults are off.
    */
   drain(device: SimpleDevice, pasid: number): void {
-    this.#drain(device, pasid, false)
+    if (device.faultUsers > 0) this.#drain(device, pasid, false)
   }
 
-  /** The same for all PASIDs of the device. */
+  /** The same for all PASIDs of a device that goes, whether its faults are on or not. */
   drainAll(device: SimpleDevice): void {
     this.#drain(device, NO_PASID, true)
   }
 
   #drain(device: SimpleDevice, pasid: number, anyPasid: boolean): void {
-    if (device.faultUsers === 0) return
     const requests = this.#requests
     while (requests.holds(device.rid, pasid, anyPasid)) requests.service()
-    this.#queue.flushDevice(device.device)
+    if (device.faultUsers > 0) this.#queue.flushDevice(device.device)
     this.#commands.syncPageRequests()
     while (requests.overflowed) {
       requests.service()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * The documents keep their word: blocks that begin with ```sh run are run, every iopf and npm command that is shown
+ * The documents keep their word: blocks that begin with ```sh runnable are run, every iopf and npm command that is shown
  * exists, every relative link leads somewhere.
  */
 import { spawnSync } from 'node:child_process'
@@ -32,7 +32,7 @@ interface Page {
   readonly blocks: readonly Block[]
 }
 
-const FENCE = /^```([^\n]*)\n(.*?)^```$/gms
+const FENCE = /^[ ]*```([^\n]*)\n(.*?)^[ ]*```$/gms
 
 function readPage(path: string): Page {
   const text = readFileSync(join(ROOT, path), 'utf8')
@@ -54,7 +54,7 @@ const pages = pagePaths().map(readPage)
 const shell = pages.flatMap(({ path, blocks }) =>
   blocks.filter(({ info }) => /^(?:sh|bash|console)\b/.test(info)).map((block) => ({ path, ...block })),
 )
-const runnable = shell.filter(({ info }) => info === 'sh run')
+const runnable = shell.filter(({ info }) => info === 'sh runnable')
 
 /** Commands of a block without comments, prompts and continuations. */
 function commandsIn(text: string): string[] {
@@ -104,7 +104,7 @@ function isKnown(words: readonly string[]): boolean {
   }
 }
 
-describe('blocks marked sh run', () => {
+describe('blocks marked sh runnable', () => {
   let folder = ''
 
   /** A place with everything of the project that commands may read, and where they may write. */

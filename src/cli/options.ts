@@ -27,7 +27,14 @@ export interface ExampleSpec {
   readonly what: string
 }
 
-export type ModuleName = 'simulate' | 'trace-summary' | 'trace-export' | 'doctor' | 'completion' | 'man'
+export type ModuleName =
+  | 'simulate'
+  | 'explore'
+  | 'trace-summary'
+  | 'trace-export'
+  | 'doctor'
+  | 'completion'
+  | 'man'
 
 export interface CommandSpec {
   /** Words after `iopf`. */
@@ -100,6 +107,27 @@ const SIMULATE: CommandSpec = {
     { long: 'trace', value: { name: 'file', kind: 'file' }, help: 'write the trace as NDJSON' },
     { long: 'quiet', short: 'q', help: 'no progress on standard error' },
     FORCE_OPTION,
+  ],
+}
+
+const EXPLORE: CommandSpec = {
+  path: ['explore'],
+  module: 'explore',
+  summary: 'look for violations in many small random scenarios',
+  description:
+    'Draws a small scenario from each seed (devices, credits, misbehaving handlers, devices detached and removed in ' +
+    'mid-flight, failures injected), runs it, and checks that every group was answered once, that credits are ' +
+    'conserved and that nothing was left behind. A violation is printed with the line that replays it.',
+  examples: [
+    { command: 'iopf explore --count 10000', what: 'ten thousand seeds' },
+    { command: 'iopf explore --seed 4711 --count 1', what: 'replay one' },
+  ],
+  arguments: [],
+  options: [
+    { long: 'seed', value: { name: 'n', kind: 'number' }, help: 'first seed; 1 by default' },
+    { long: 'count', value: { name: 'n', kind: 'number' }, help: 'number of seeds; 1000 by default' },
+    JSON_OPTION,
+    { long: 'quiet', short: 'q', help: 'no progress on standard error' },
   ],
 }
 
@@ -181,6 +209,7 @@ const MAN: CommandSpec = {
 
 export const COMMANDS: readonly CommandSpec[] = [
   SIMULATE,
+  EXPLORE,
   TRACE_SUMMARY,
   TRACE_EXPORT,
   DOCTOR,

@@ -218,10 +218,13 @@ describe('what one part says about another must fit:', () => {
     expect(complaint(text)).toContain(message)
   })
 
-  it('SVA needs a PASID', () => {
+  it('SVA lets the kernel choose the PASID, on a device that has PASIDs', () => {
     const text = `${MINIMAL}process: { handler: { mode: sva } }\n`
-    expect(complaint(text)).toContain('workload.streams.0.pasid: got nothing, expected a PASID, because')
-    expect(load(text, 'workload.streams.0={ device: dma0, pasid: 1 }').workload.streams[0]?.pasid).toBe(1)
+    expect(load(text).process.handler.mode).toBe('sva')
+    expect(complaint(text, 'workload.streams.0={ device: dma0, pasid: 1 }')).toContain(
+      'workload.streams.0.pasid: got 1, expected none, because the kernel chooses the PASID',
+    )
+    expect(complaint(text, 'machine.devices.0.pasid.bits=0')).toContain('expected a device with pasid.bits')
   })
 })
 

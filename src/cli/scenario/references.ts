@@ -55,14 +55,11 @@ function checkDevice({ machine }: Scenario, device: DeviceSection, index: number
 }
 
 function checkWorkload(scenario: Scenario, report: Report): void {
-  const { workload, process } = scenario
+  const { workload } = scenario
   workload.streams.forEach((stream, index) => {
     const path = ['workload', 'streams', index]
     checkTarget(scenario, stream, path, report)
-    const isSva = process.handler.mode === 'sva'
-    if (isSva && stream.pasid === 'none') {
-      report([...path, 'pasid'], 'a PASID, because process.handler.mode is sva')
-    }
+    if (scenario.process.handler.mode === 'sva') checkSvaStream(scenario, stream, path, report)
   })
   const targets = workload.streams.map((stream) => `${stream.device} ${stream.pasid}`)
   targets.forEach((target, index) => {
@@ -73,6 +70,21 @@ function checkWorkload(scenario: Scenario, report: Report): void {
   workload.events.forEach((event, index) =>
     checkTarget(scenario, event, ['workload', 'events', index], report),
   )
+}
+
+/** The kernel chooses the PASID of an address space; the device must have PASIDs at all. */
+function checkSvaStream(
+  { machine }: Scenario,
+  stream: Target,
+  path: (string | number)[],
+  report: Report,
+): void {
+  const device = machine.devices.find(({ name }) => name === stream.device)
+  if (stream.pasid !== 'none') {
+    report([...path, 'pasid'], 'none, because the kernel chooses the PASID where process.handler.mode is sva')
+  } else if (device?.pasid.bits === 0) {
+    report([...path, 'device'], 'a device with pasid.bits, because process.handler.mode is sva')
+  }
 }
 
 interface Target {

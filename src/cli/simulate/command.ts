@@ -3,16 +3,17 @@
 import type { RunResult, ScenarioIo } from '../../scenario/result.ts'
 import { isErrno } from '../../base/errno.ts'
 import { IommufdError } from '../../iommufd/error.ts'
-import { CliError, EXIT_INPUT, EXIT_OK, EXIT_SIGINT, EXIT_THRESHOLD, EXIT_USAGE } from '../exit.ts'
+import { CliError, EXIT_INPUT, EXIT_OK, EXIT_SIGINT, EXIT_THRESHOLD } from '../exit.ts'
 import { digestOf } from '../files/digest.ts'
 import type { Invocation } from '../options.ts'
 import { Progress } from '../progress.ts'
 import { jsonReport, type Report, seedLine, textReport } from '../report.ts'
 import { noteSeed, reproducer } from '../reproduce.ts'
 import { type LoadedScenario, loadScenario } from '../scenario/load.ts'
+import { parseSeed } from '../seed.ts'
 import { painter, writeOut } from '../terminal.ts'
 import { checkExpectations, type Digests } from './expectations.ts'
-import { Interruption } from './interruption.ts'
+import { Interruption } from '../interruption.ts'
 import { RunFiles } from './run-files.ts'
 
 export async function run(invocation: Invocation): Promise<number> {
@@ -38,13 +39,6 @@ function load(invocation: Invocation): LoadedScenario {
   const seed = parseSeed(invocation.text('seed'))
   const loaded = loadScenario(invocation.arguments[0]!, invocation.list('set'))
   return seed === undefined ? loaded : { ...loaded, scenario: { ...loaded.scenario, seed } }
-}
-
-function parseSeed(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const seed = /^(?:\d{1,10}|0[xX][\da-fA-F]{1,8})$/.test(text) ? Number(text) : Number.NaN
-  if (seed <= 0xffff_ffff) return seed
-  throw new CliError(EXIT_USAGE, `--seed: got ${JSON.stringify(text)}, expected 0 to 4294967295, or 0x...`)
 }
 
 async function simulate(

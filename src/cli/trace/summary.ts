@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `iopf trace summary`: what a trace holds, without opening it elsewhere. */
-import { EVENT_NAMES } from '../../trace/events.ts'
-import { Histogram } from '../../trace/histogram.ts'
-import { RecordedEvent, type Recorder } from '../../trace/recorder.ts'
+import { type Histogram } from '../../trace/histogram.ts'
+import { summarize, type TraceSummary } from '../../trace/summary.ts'
 import { EXIT_OK } from '../exit.ts'
 import { histogramLines } from '../histogram-text.ts'
 import type { Invocation } from '../options.ts'
@@ -12,66 +11,74 @@ import { readTrace } from './read.ts'
 
 export async function run(invocation: Invocation): Promise<number> {
   const { trace, seed } = readTrace(invocation.arguments[0]!)
-  const summary = summarise(trace, seed)
-  await writeOut(invocation.flag('json') ? summaryJson(summary) : summaryText(summary))
+  const summary = summarize(trace)
+  await writeOut(invocation.flag('json') ? summaryJson(summary, seed) : summaryText(summary, seed))
   return EXIT_OK
 }
 
-export interface TraceSummary {
-  readonly seed: number | undefined
-  readonly events: number
-  /** Time from the first event to the last. */
-  readonly virtualNanos: number
-  /** Number of events by name, most frequent first. */
-  readonly counts: readonly (readonly [name: string, count: number])[]
-  /** Page request groups, from their first event to their last. */
-  readonly flows: Histogram
-}
-
-export function summarise(trace: Recorder, seed: number | undefined): TraceSummary {
-  const counts = new Float64Array(EVENT_NAMES.length)
-  const firstNanos = new Float64Array(trace.flowCount + 1).fill(-1)
-  const lastNanos = new Float64Array(trace.flowCount + 1)
-  const event = new RecordedEvent()
-  let begin = 0
-  for (let index = 0; index < trace.length; index++) {
-    trace.read(index, event)
-    if (index === 0) begin = event.nanos
-    counts[event.event]! += 1
-    if (firstNanos[event.flow]! < 0) firstNanos[event.flow] = event.nanos
-    lastNanos[event.flow] = event.nanos
-  }
-  const flows = new Histogram()
-  for (let flow = 1; flow <= trace.flowCount; flow++) {
-    if (firstNanos[flow]! >= 0) flows.record(lastNanos[flow]! - firstNanos[flow]!)
-  }
-  const named = EVENT_NAMES.map((name, number) => [name, counts[number]!] as const)
-  const present = named.filter(([, count]) => count > 0).toSorted(([, a], [, b]) => b - a)
-  return { seed, events: trace.length, virtualNanos: event.nanos - begin, counts: present, flows }
-}
-
-function summaryJson({ seed, events, virtualNanos, counts, flows }: TraceSummary): string {
+/** One document; keys are only ever added. */
+function summaryJson(summary: TraceSummary, seed: number | undefined): string {
+  const { events, lost, answered, unanswered } = summary
   const document = {
     schemaVersion: 1,
     seed: seed ?? null,
     events,
-    virtualNanos,
-    counts: Object.fromEntries(counts),
-    flows: { count: flows.count, latencyNanos: flows.summary() },
+    lost,
+    virtualNanos: summary.lastNanos - summary.firstNanos,
+    counts: Object.fromEntries(summary.counts),
+    groups: { answered: answered.count, unanswered },
+    latencyNanos: answered.summary(),
+    hops: summary.hops.map(({ from, to, latency }) => ({
+      from,
+      to,
+      count: latency.count,
+      latencyNanos: latency.summary(),
+    })),
   }
   return `${JSON.stringify(document, undefined, 2)}\n`
 }
 
-function summaryText({ seed, events, virtualNanos, counts, flows }: TraceSummary): string {
-  const width = Math.max(0, ...counts.map(([name]) => name.length))
-  const buckets = flows.buckets().map(({ from, to, count }) => ({ fromNanos: from, toNanos: to + 1, count }))
+function summaryText(summary: TraceSummary, seed: number | undefined): string {
+  const { answered, unanswered, lost } = summary
+  const seedText = seed === undefined ? '' : `, seed ${seed}`
   const lines = [
-    `${events} events in ${formatNanos(virtualNanos)} of virtual time${seed === undefined ? '' : `, seed ${seed}`}`,
+    `${summary.events} events in ${formatNanos(summary.lastNanos - summary.firstNanos)} of virtual time${seedText}`,
+    ...(lost > 0 ? [`${lost} events were lost`] : []),
     '',
-    ...counts.map(([name, count]) => `  ${name.padEnd(width)}  ${String(count).padStart(10)}`),
+    ...countLines(summary),
     '',
-    `${flows.count} page request groups, from their first event to their last:`,
-    ...histogramLines({ count: flows.count, ...flows.summary(), buckets }),
+    `${answered.count} page request groups answered, ${unanswered} not.`,
+    ...(answered.count > 0 ? latencyLines(answered) : []),
+    ...hopLines(summary),
   ]
   return `${lines.join('\n')}\n`
+}
+
+function countLines({ counts }: TraceSummary): string[] {
+  const rows = [...counts].toSorted(([, a], [, b]) => b - a)
+  const width = Math.max(0, ...rows.map(([name]) => name.length))
+  return rows.map(([name, count]) => `  ${name.padEnd(width)}  ${String(count).padStart(10)}`)
+}
+
+function latencyLines(answered: Histogram): string[] {
+  const buckets = answered
+    .buckets()
+    .map(({ from, to, count }) => ({ fromNanos: from, toNanos: to + 1, count }))
+  return [
+    'From the first request to the response at the device:',
+    ...histogramLines({ count: answered.count, ...answered.summary(), buckets }),
+  ]
+}
+
+/** Where the time goes: each hop with its own percentiles. */
+function hopLines({ hops }: TraceSummary): string[] {
+  if (hops.length === 0) return []
+  const names = hops.map(({ from, to }) => `${from} -> ${to}`)
+  const width = Math.max(...names.map((name) => name.length))
+  const rows = hops.map(({ latency }, index) => {
+    const { p50, p99, max } = latency.summary()
+    const columns = [p50, p99, max].map((nanos) => formatNanos(nanos).padStart(9)).join('  ')
+    return `  ${names[index]!.padEnd(width)}  ${String(latency.count).padStart(8)}  ${columns}`
+  })
+  return ['', `  ${'hop'.padEnd(width)}  ${'groups'.padStart(8)}        p50        p99        max`, ...rows]
 }

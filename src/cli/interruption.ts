@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** SIGINT: the first stops the run at its next checkpoint, the second ends the process at once. SIGTERM ends at once. */
-import { EXIT_SIGINT } from '../exit.ts'
-import { removeUnfinishedFiles } from '../files/output-file.ts'
-import { writeError } from '../terminal.ts'
+import { EXIT_SIGINT } from './exit.ts'
+import { removeUnfinishedFiles } from './files/output-file.ts'
+import { writeError } from './terminal.ts'
 
 const EXIT_SIGTERM = 143
 /** Longest time between two looks at signals. */

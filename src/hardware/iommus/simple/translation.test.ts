@@ -89,33 +89,34 @@ describe('address spaces', () => {
   })
 })
 
-describe('nested spaces', () => {
-  function nested() {
-    const driver = new ScriptedDriver()
-    driver.setDevice(RID)
-    const stage2 = driver.pageTable()
-    const stage1 = driver.pageTable()
-    // Guest frame = physical frame + 0x10000 for everything that exists, so that an untranslated pointer would miss.
-    const guest = 0x10000
-    stage2.map(0, guest << 12, 0, 1024, READ_WRITE)
-    driver.setSpace(RID, 5, {
-      type: L.SPACE_NESTED,
-      root: stage1.root + guest,
-      stage2Format: L.FORMAT_X86_64_4_LEVEL,
-      stage2Root: stage2.root,
-    })
-    /** Stage-1 tables are written by physical frame; their pointers are then turned into guest frames. */
-    const relocate = (frame: number, level: number): void => {
-      for (let at = 0; at < 4096 && level > 0; at += 8) {
-        const entry = driver.memory.load32(frame, at)
-        if ((entry & 1) === 0) continue
-        relocate(entry >>> 12, level - 1)
-        driver.memory.store32(frame, at, entry + (guest << 12))
-      }
+function nested() {
+  const driver = new ScriptedDriver()
+  driver.setDevice(RID)
+  const stage2 = driver.pageTable()
+  const stage1 = driver.pageTable()
+  // Guest frame = physical frame + 0x10000 for everything that exists, so that an untranslated pointer would miss.
+  const guest = 0x10000
+  stage2.map(0, guest << 12, 0, 1024, READ_WRITE)
+  driver.setSpace(RID, 5, {
+    type: L.SPACE_NESTED,
+    root: stage1.root + guest,
+    stage2Format: L.FORMAT_X86_64_4_LEVEL,
+    stage2Root: stage2.root,
+  })
+  /** Stage-1 tables are written by physical frame; their pointers are then turned into guest frames. */
+  const relocate = (frame: number, level: number): void => {
+    if (level === 0) return
+    for (let at = 0; at < 4096; at += 8) {
+      const entry = driver.memory.load32(frame, at)
+      if ((entry & 1) === 0) continue
+      relocate(entry >>> 12, level - 1)
+      driver.memory.store32(frame, at, entry + (guest << 12))
     }
-    return { driver, stage1, stage2, guest, relocate }
   }
+  return { driver, stage1, stage2, guest, relocate }
+}
 
+describe('nested spaces', () => {
   test('tables and pages of stage 1 go through stage 2', () => {
     const { driver, stage1, guest, relocate } = nested()
     stage1.map(0, 0x7000, guest + 300, 1, READ_WRITE)

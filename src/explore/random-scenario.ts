@@ -36,7 +36,7 @@ export function randomScenario(seed: number): Scenario {
     decisions: 'random',
     random: { latencySpread: 0.9, failureChance: rng.chance(0.5) ? 0 : pick(rng, [0.002, 0.01, 0.05]) },
     machine: { memory: 4 * 2 ** 20, iommus: [drawIommu(rng)], devices },
-    latencies: { ...defaultLatencies(), wakeUp: 3000 },
+    latencies: { ...defaultLatencies(), wakeUp: 3000, pageRequest: pick(rng, [500, 500, 30_000]) },
     policy: drawPolicy(rng),
     process: { handler: drawHandler(rng, sva, groupPagesMax) },
     workload: drawWorkload(rng, streams, sva),

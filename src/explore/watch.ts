@@ -4,8 +4,7 @@ import { POLL_IN } from '../iommufd/files.ts'
 import type { FaultQueue } from '../iommufd/iommufd.ts'
 import { FAULT_LAST_PAGE } from '../kernel/iommu/fault.ts'
 import type { Machine, MachineDevice } from '../machine.ts'
-import { EVENTS, REQUEST_LAST } from '../trace/events.ts'
-import { RecordedEvent } from '../trace/recorder.ts'
+import { Balance } from './balance.ts'
 
 const NOTHING = new Uint8Array(0)
 
@@ -18,28 +17,32 @@ export class Watch {
   readonly #machine: Machine
   readonly #devices: readonly MachineDevice[]
   readonly #privateData: boolean
+  readonly #balance: Balance
   #queue: FaultQueue | undefined
-  /** Answers to last requests, and to others (which the kernel gives where nobody handles the fault: Q2). */
-  #lastAnswers: number
+  /** Answers to requests that were not the last of their group: the kernel gives them where nobody handles faults (Q2). */
   #otherAnswers: number
 
   /** `privateData`: the machine was asked to hand it back with responses. */
   constructor(machine: Machine, privateData: boolean) {
-    this.#privateData = privateData
     this.violations = []
+    this.#privateData = privateData
     this.#machine = machine
     this.#devices = [...machine.devices]
-    this.#lastAnswers = this.#otherAnswers = 0
+    this.#otherAnswers = 0
+    this.#balance = new Balance(machine.world.trace, (text) => this.#violate(text))
     for (const { device } of this.#devices) {
       const answer = device.answer.bind(device)
       device.answer = (request, code): void => {
-        if ((request.flags & FAULT_LAST_PAGE) !== 0) this.#lastAnswers++
-        else this.#otherAnswers++
+        if ((request.flags & FAULT_LAST_PAGE) === 0) this.#otherAnswers++
+        else this.#balance.answered(device.rid, request)
         answer(request, code)
       }
     }
     machine.world.trace.enabled = true
-    machine.world.scheduler.afterStep = (): void => this.#comparePoll()
+    machine.world.scheduler.afterStep = (): void => {
+      this.#balance.settle()
+      this.#comparePoll()
+    }
   }
 
   watchQueue(queue: FaultQueue): void {
@@ -87,7 +90,8 @@ export class Watch {
       faults += faultQueue.pool.faultsInUse
       groups += faultQueue.pool.groupsInUse
     }
-    this.#equal('last requests answered', this.#lastAnswers, this.#lastReports())
+    this.#balance.settle()
+    this.#equal('last requests reported and not answered', this.#balance.open, 0)
     this.#equal('faults left', faults, 0)
     this.#equal('groups left', groups, 0)
     this.#equal('frames pinned', machine.frames.pinned, 0)
@@ -98,18 +102,6 @@ export class Watch {
     }
     machine.shutDown()
     this.#equal('frames in use after shut-down', machine.frames.inUse, 0)
-  }
-
-  /** Last requests that drivers reported to the core. */
-  #lastReports(): number {
-    const { trace } = this.#machine.world
-    const event = new RecordedEvent()
-    let count = 0
-    for (let index = 0; index < trace.length; index++) {
-      trace.read(index, event)
-      if (event.event === EVENTS.fault_reported && (event.args[5]! & REQUEST_LAST) !== 0) count++
-    }
-    return count
   }
 
   #equal(what: string, got: number, expected: number): void {

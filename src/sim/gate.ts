@@ -3,6 +3,12 @@ import type { Alarm, Clock } from './clock.ts'
 import type { Decisions } from './decisions.ts'
 import type { Waits } from './waits.ts'
 
+export interface GateWorld {
+  readonly clock: Clock
+  readonly decisions: Decisions
+  readonly waits: Waits
+}
+
 /**
  * A place where asynchronous code waits, to be used again and again. It is a condition, not a latch: opening it while
  * nobody waits does nothing, so look at the state first and wait then (nothing runs in between).
@@ -13,6 +19,7 @@ export class Gate<T> {
   readonly #waits: Waits
   readonly #latencyNanos: number
   readonly #alarm: Alarm
+  readonly #onWake: ((gate: Gate<T>) => void) | undefined
   #promise: Promise<T> | undefined
   #resolve: ((value: T) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
@@ -21,16 +28,13 @@ export class Gate<T> {
   #error: unknown
   #fails = false
 
-  /** Through `scheduler.createGate`. */
-  constructor(
-    world: { readonly clock: Clock; readonly decisions: Decisions; readonly waits: Waits },
-    name: string,
-    latencyNanos: number,
-  ) {
+  /** Through `scheduler.createGate`. `onWake` runs in the waking step, when nobody waits any more. */
+  constructor(world: GateWorld, name: string, latencyNanos: number, onWake?: (gate: Gate<T>) => void) {
     this.name = name
     this.#decisions = world.decisions
     this.#waits = world.waits
     this.#latencyNanos = latencyNanos
+    this.#onWake = onWake
     this.#alarm = world.clock.createAlarm(name, () => this.#wake())
     this.#promise = undefined
     this.#resolve = undefined
@@ -97,6 +101,7 @@ export class Gate<T> {
     this.#waits.end(this, this.#waiters)
     this.#waiters = 0
     this.#promise = undefined
+    this.#onWake?.(this)
     if (this.#fails) this.#reject?.(error)
     else this.#resolve?.(value)
   }

@@ -3,7 +3,7 @@ import { assert, broken } from '../base/assert.ts'
 import { MICROTASK_TURNS_MAX, MICROTASK_TURNS_SHARED, STEPS_PER_RUN_MAX } from '../base/limits.ts'
 import type { Alarm, Clock } from './clock.ts'
 import type { Decisions } from './decisions.ts'
-import { Gate } from './gate.ts'
+import { Gate, type GateWorld } from './gate.ts'
 import { Task } from './task.ts'
 import { namesOf, Waits } from './waits.ts'
 
@@ -29,6 +29,8 @@ export class Scheduler {
    * it such an await is an error. In live use it also waits for the next alarm or for what the host brings.
    */
   idle: (() => Promise<void>) | undefined
+  /** Called after every step, by those who watch that nothing breaks. */
+  afterStep: (() => void) | undefined
   #stepping = false
   #driving = false
   readonly #waits: Waits
@@ -38,6 +40,7 @@ export class Scheduler {
     this.clock = clock
     this.decisions = decisions
     this.idle = undefined
+    this.afterStep = undefined
     this.#waits = new Waits()
     this.#sleepers = []
   }
@@ -55,6 +58,7 @@ export class Scheduler {
     } finally {
       this.#stepping = false
     }
+    if (this.afterStep !== undefined) this.afterStep()
     return true
   }
 
@@ -71,17 +75,15 @@ export class Scheduler {
 
   /** A waiting place for tasks. `latencyNanos`: time from `open` to the waking step, asked under the gate's name. */
   createGate<T>(name: string, latencyNanos = 0): Gate<T> {
-    const world = { clock: this.clock, decisions: this.decisions, waits: this.#waits }
-    return new Gate<T>(world, name, latencyNanos)
+    return new Gate<T>(this.#gateWorld(), name, latencyNanos)
   }
 
   /** Parks the calling task for exactly that long. */
-  async sleep(delayNanos: number): Promise<void> {
-    const gate = this.#sleepers.pop() ?? this.createGate<void>('sleep')
+  sleep(delayNanos: number): Promise<void> {
+    const gate = this.#sleepers.pop() ?? this.#createSleeper()
     const promise = gate.wait()
     gate.openAfter(delayNanos, undefined)
-    await promise
-    this.#sleepers.push(gate)
+    return promise
   }
 
   /** Starts a task beside the others. A failure that nobody joins rejects every `run` under way, or else the next. */
@@ -103,17 +105,21 @@ export class Scheduler {
   }
 
   async #drive(task: Task<unknown>): Promise<void> {
+    const waits = this.#waits
     for (;;) {
-      await this.#settleTasks(task)
+      if (waits.active > 0 || waits.wokeShared) {
+        await TURN
+        if (waits.active > 0 || waits.wokeShared) await this.#settleTasks(task)
+      }
       this.#throwFailure()
       if (task.settled) return
       if (this.step()) continue
       if (!this.clock.live) throw this.#deadlock()
-      await this.#turn()
+      await this.#turn('no alarm is due, and no host is set to wait with')
     }
   }
 
-  /** Lets tasks run until all of them wait. */
+  /** Lets tasks run until all of them wait, where one turn was not enough. */
   async #settleTasks(task: Task<unknown>): Promise<void> {
     const waits = this.#waits
     if (waits.wokeShared) {
@@ -122,16 +128,12 @@ export class Scheduler {
     }
     for (let turn = 0; waits.active > 0 && !task.settled; turn++) {
       if (turn < MICROTASK_TURNS_MAX) await TURN
-      else await this.#turn()
+      else await this.#turn('a task awaits something that is no gate, and no host is set to wait with')
     }
   }
 
-  async #turn(): Promise<void> {
-    const { tasks } = this.#waits
-    if (this.idle === undefined)
-      broken(
-        `a task awaits something that is no gate, and no host is set to wait with; tasks: ${namesOf(tasks)}`,
-      )
+  async #turn(without: string): Promise<void> {
+    if (this.idle === undefined) broken(`${without}; tasks: ${namesOf(this.#waits.tasks)}`)
     await this.idle()
   }
 
@@ -144,6 +146,14 @@ export class Scheduler {
   #deadlock(): Deadlock {
     const { tasks, places } = this.#waits
     return new Deadlock(`no step is left; waiting at: ${namesOf(places)}; tasks: ${namesOf(tasks)}`)
+  }
+
+  #gateWorld(): GateWorld {
+    return { clock: this.clock, decisions: this.decisions, waits: this.#waits }
+  }
+
+  #createSleeper(): Gate<void> {
+    return new Gate<void>(this.#gateWorld(), 'sleep', 0, (gate) => this.#sleepers.push(gate))
   }
 
   #pick(): Alarm {

@@ -19,7 +19,7 @@ import { Sva } from './sva.ts'
 interface SvaMachine extends FakeMachine {
   readonly sva: Sva
   readonly queue: IopfQueue
-  newMm(): Mm
+  readonly newMm: () => Mm
 }
 
 function svaMachine(pasids: readonly number[] = [32], policy: { timeoutNanos?: number } = {}): SvaMachine {

@@ -26,17 +26,8 @@ export {
   type UnmapRequest,
 } from './iommufd/iommufd.ts'
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './kernel/mm/prot.ts'
-export {
-  createMachine,
-  type DeviceConfig,
-  type IommuConfig,
-  Machine,
-  type MachineConfig,
-  type MachineDevice,
-  type MachineIommu,
-  type MachineLatencies,
-  MachineProcess,
-} from './machine.ts'
+export { createMachine, Machine, type MachineDevice, type MachineIommu, MachineProcess } from './machine.ts'
+export type { DeviceConfig, IommuConfig, MachineConfig, MachineLatencies } from './machine-config.ts'
 export { scenarioOf } from './scenario/defaults.ts'
 export type { Scenario } from './scenario/document.ts'
 export type { RunResult, ScenarioIo } from './scenario/result.ts'

@@ -8,7 +8,7 @@ import type { Failpoints } from '../sim/failpoint.ts'
 import { collectResult } from './collect.ts'
 import type { EventSection, Scenario } from './document.ts'
 import { FaultQueueSide } from './fault-queue-side.ts'
-import { machineConfig } from './machine-config.ts'
+import { machineOf } from './machine-of.ts'
 import type { MemorySide } from './memory-side.ts'
 import { Notes } from './notes.ts'
 import type { RunResult, ScenarioIo } from './result.ts'
@@ -38,9 +38,7 @@ export async function runScenario(
   io: ScenarioIo,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const machine = createMachine(
-    machineConfig(scenario, { trace: io.isTraced, failpoints: options.failpoints }),
-  )
+  const machine = createMachine(machineOf(scenario, { trace: io.isTraced, failpoints: options.failpoints }))
   options.onMachine?.(machine)
   const parts = { machine, scenario, source: io.source, destination: io.destination }
   const side = scenario.process.handler.mode === 'sva' ? new SvaSide(parts) : new FaultQueueSide(parts)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 import { RESPONSE_FAILURE, RESPONSE_INVALID } from '../kernel/iommu/fault.ts'
-import type { DeviceConfig, MachineConfig } from '../machine.ts'
+import type { DeviceConfig, MachineConfig } from '../machine-config.ts'
 import { type Decisions, defaultDecisions, seededDecisions } from '../sim/decisions.ts'
 import type { Failpoints } from '../sim/failpoint.ts'
 import type { DeviceSection, Scenario } from './document.ts'
 
-export interface MachineConfigOptions {
+export interface MachineOptions {
   readonly trace: boolean
   /** Failures to inject instead of those that the scenario's decisions draw. */
   readonly failpoints: Failpoints | undefined
 }
 
 /** The machine that a scenario describes. */
-export function machineConfig(scenario: Scenario, options: MachineConfigOptions): MachineConfig {
+export function machineOf(scenario: Scenario, options: MachineOptions): MachineConfig {
   const { machine, latencies, policy } = scenario
   const timeoutCode = policy.timeoutCode === 'failure' ? RESPONSE_FAILURE : RESPONSE_INVALID
   return {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/** What a machine is made of, as one plain object. */
+import type { FaultPolicy } from './kernel/iommu/fault.ts'
+import type { WorldOptions } from './trace/world.ts'
+
+export interface IommuConfig {
+  readonly name: string
+  readonly model: 'simple'
+  /** Records of the page-request ring: a power of two, 2 … 65536. Default 256. */
+  readonly pageRequestQueueEntries?: number
+  /** 0 … 20. Default 20. */
+  readonly pasidBits?: number
+  /** Of the page tables that the driver makes. Default x86-64-4level. */
+  readonly format?: 'x86-64-4level' | 'x86-64-5level'
+}
+
+export interface DeviceConfig {
+  readonly name: string
+  readonly kind: 'dma-engine'
+  /** Name of the IOMMU that it is behind. */
+  readonly iommu: string
+  /** Requester id, 16 bits. Default: 0x0100 and upwards in steps of 8 (bus 1, a device number each). */
+  readonly rid?: number
+  /** Default true. Without ATS there is no PRI either, and every fault is unrecoverable. */
+  readonly ats?: boolean
+  /** `false`: no PRI. Default: capacity 32. `allocation` defaults to the capacity. */
+  readonly pri?: { readonly capacity: number; readonly allocation?: number } | false
+  /** 0: no PASIDs. Default 20. */
+  readonly pasidBits?: number
+  /** Pages that one page request group asks for, 1 … 512. Default 1. */
+  readonly groupPages?: number
+  /** Transfers that run at a time. Default 16. */
+  readonly transfersInFlight?: number
+  /** Page requests carry private data. Default false. */
+  readonly privateData?: boolean
+}
+
+/** Virtual nanoseconds of each hop. All default to 0: what happens costs no time unless it is told to. */
+export interface MachineLatencies {
+  readonly ats: number
+  readonly pageRequest: number
+  readonly interrupt: number
+  readonly workQueue: number
+  readonly wakeUp: number
+  readonly response: number
+  readonly dma: number
+}
+
+export interface MachineConfig extends WorldOptions {
+  /** RAM, a multiple of 4096, at most 4 GiB. Default 64 MiB. */
+  readonly memoryBytes?: number
+  readonly iommus: readonly IommuConfig[]
+  readonly devices: readonly DeviceConfig[]
+  readonly latencies?: Partial<MachineLatencies>
+  /** The wishes: quota, response timeout, private data. All off by default. */
+  readonly policy?: Partial<FaultPolicy>
+}
+
+export const NO_LATENCIES: MachineLatencies = {
+  ats: 0,
+  pageRequest: 0,
+  interrupt: 0,
+  workQueue: 0,
+  wakeUp: 0,
+  response: 0,
+  dma: 0,
+}

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PAGE_BYTES } from '../../base/u64.ts'
 import type { PageSource } from '../../handlers/page-source.ts'
-import { readFully } from './file-source.ts'
 import { cannotWrite, OutputFile } from './output-file.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 export interface Destination extends PageSource {
   writePage(pageIndex: number, from: Uint8Array, at: number): void
@@ -29,12 +29,17 @@ class FileDestination implements Destination {
   readonly #fd: number
   readonly #path: string
   readonly #file: OutputFile | undefined
+  readonly #pages: ReadAhead
+  /** One bit a page: the others are zeros and need not be read. */
+  readonly #written: Uint8Array
 
   constructor(fd: number, path: string, lengthBytes: number, file: OutputFile | undefined) {
     this.lengthBytes = lengthBytes
     this.#fd = fd
     this.#path = path
     this.#file = file
+    this.#pages = new ReadAhead(fd)
+    this.#written = new Uint8Array(Math.ceil(lengthBytes / PAGE_BYTES / 8))
     try {
       ftruncateSync(fd, lengthBytes)
     } catch (error) {
@@ -44,11 +49,13 @@ class FileDestination implements Destination {
   }
 
   readPage(pageIndex: number, into: Uint8Array, at: number): void {
-    const read = readFully(this.#fd, into, at, PAGE_BYTES, pageIndex * PAGE_BYTES)
-    if (read < PAGE_BYTES) into.fill(0, at + read, at + PAGE_BYTES)
+    if (this.#isWritten(pageIndex)) this.#pages.readPage(pageIndex, into, at)
+    else into.fill(0, at, at + PAGE_BYTES)
   }
 
   writePage(pageIndex: number, from: Uint8Array, at: number): void {
+    this.#pages.forget(pageIndex)
+    this.#written[Math.floor(pageIndex / 8)]! |= 1 << (pageIndex % 8)
     const position = pageIndex * PAGE_BYTES
     const length = Math.min(PAGE_BYTES, this.lengthBytes - position)
     try {
@@ -58,6 +65,10 @@ class FileDestination implements Destination {
     } catch (error) {
       throw cannotWrite(this.#path, error)
     }
+  }
+
+  #isWritten(pageIndex: number): boolean {
+    return ((this.#written[Math.floor(pageIndex / 8)] ?? 0) & (1 << (pageIndex % 8))) !== 0
   }
 
   commit(): void {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The user's file as page source. Checked before it is opened: a FIFO would block, a device never end. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
-import { PAGE_BYTES } from '../../base/u64.ts'
 import type { PageSource } from '../../handlers/page-source.ts'
 import { CliError, EXIT_INPUT, explainFileError } from '../exit.ts'
+import { ReadAhead } from './read-ahead.ts'
 
 /** Makes the error for a file that is not what was expected: `got` and `expected` complete its sentence. */
 export type FileComplaint = (got: string, expected: string) => CliError
@@ -15,10 +15,12 @@ export class FileSource implements PageSource {
   readonly path: string
   readonly #fd: number
   readonly #opened: Stats
+  readonly #pages: ReadAhead
 
   constructor(path: string, complain: FileComplaint) {
     this.path = path
     this.#fd = openOrdinary(path, complain)
+    this.#pages = new ReadAhead(this.#fd)
     this.#opened = fstatSync(this.#fd)
     this.lengthBytes = this.#opened.size
     if (this.lengthBytes === 0 && readSync(this.#fd, new Uint8Array(1), 0, 1, 0) > 0) {
@@ -31,8 +33,7 @@ export class FileSource implements PageSource {
   }
 
   readPage(pageIndex: number, into: Uint8Array, at: number): void {
-    const read = readFully(this.#fd, into, at, PAGE_BYTES, pageIndex * PAGE_BYTES)
-    if (read < PAGE_BYTES) into.fill(0, at + read, at + PAGE_BYTES)
+    this.#pages.readPage(pageIndex, into, at)
   }
 
   /** The same file behind another name? */
@@ -70,21 +71,4 @@ export function kindOf(stats: Stats): string {
   if (stats.isFIFO()) return 'a FIFO'
   if (stats.isSocket()) return 'a socket'
   return stats.isBlockDevice() ? 'a block device' : 'a character device'
-}
-
-/** Bytes read; less than `length` at the end of the file only. */
-export function readFully(
-  fd: number,
-  into: Uint8Array,
-  at: number,
-  length: number,
-  position: number,
-): number {
-  let done = 0
-  while (done < length) {
-    const read = readSync(fd, into, at + done, length - done, position + done)
-    if (read === 0) break
-    done += read
-  }
-  return done
 }

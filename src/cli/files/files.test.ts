@@ -70,6 +70,23 @@ describe('a file as page source', () => {
     source.close()
   })
 
+  it('gives the same pages whether they are asked for in order or not', () => {
+    const bytes = Uint8Array.from(
+      { length: 100 * 4096 - 7 },
+      (_, index) => (index * 7 + (index >> 12)) & 0xff,
+    )
+    const source = new FileSource(written('in', bytes), complain)
+    const order = [...Array(100).keys(), ...Array(100).keys()].map((index, at) =>
+      at < 100 ? index : (index * 37) % 100,
+    )
+    for (const index of order) {
+      const expected = new Uint8Array(4096)
+      expected.set(bytes.subarray(index * 4096, (index + 1) * 4096))
+      expect(Buffer.compare(page(source, index), expected)).toBe(0)
+    }
+    source.close()
+  })
+
   it('may be sparse and long', () => {
     const path = written('sparse', 'begin')
     truncateSync(path, 2 ** 40)
@@ -184,6 +201,21 @@ describe('a destination', () => {
     )
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`iopf-${process.pid}-`))).toEqual(before)
     destination.commit()
+  })
+
+  it('gives back what was written last, also where it was read ahead', () => {
+    const destination = openDestination(undefined, 50 * 4096, false)
+    const write = (index: number, value: number): void =>
+      destination.writePage(index, new Uint8Array(4096).fill(value), 0)
+    for (let index = 0; index < 50; index += 2) write(index, index + 1)
+    const read = (): number[] => Array.from({ length: 50 }, (_, index) => page(destination, index)[4095]!)
+    expect(read()).toEqual(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? index + 1 : 0)))
+    page(destination, 9)
+    page(destination, 10)
+    write(11, 99)
+    write(12, 98)
+    expect([11, 12, 13, 14].map((index) => page(destination, index)[0])).toEqual([99, 98, 0, 15])
+    destination.abort()
   })
 
   it('appears under its name only when it is complete', () => {

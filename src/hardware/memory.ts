@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
-import { type BulkMemory, createBulkMemory } from './memory/wasm-copy.ts'
+import { type BulkMemory, createBulkMemory, hostWasm } from './memory/wasm-copy.ts'
 
 const FRAME_BYTES = 4096
 const RAM_BYTES_MAX = 2 ** 32
@@ -58,7 +58,7 @@ export class PhysicalMemory {
       Number.isInteger(bytes / FRAME_BYTES) && bytes > 0 && bytes <= RAM_BYTES_MAX,
       `RAM of ${bytes} bytes: expected a multiple of 4096 up to 4 GiB`,
     )
-    const bulk = createBulkMemory(bytes, wasm)
+    const bulk = createBulkMemory(bytes, wasm ? hostWasm() : undefined)
     this.frames = bytes / FRAME_BYTES
     this.bytes = new Uint8Array(bulk.buffer, 0, bytes)
     this.words = new Int32Array(bulk.buffer, 0, bytes / 4)

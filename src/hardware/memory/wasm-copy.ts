@@ -11,16 +11,16 @@ export interface BulkMemory {
   readonly fill: (to: number, value: number, bytes: number) => void
 }
 
-interface WasmMemory {
+export interface WasmMemory {
   readonly buffer: ArrayBufferLike
 }
 
-interface WasmExports {
+export interface WasmExports {
   readonly c: (to: number, from: number, bytes: number) => void
   readonly f: (to: number, value: number, bytes: number) => void
 }
 
-interface WasmApi {
+export interface WasmApi {
   readonly Memory: new (options: { initial: number; maximum: number; shared: boolean }) => WasmMemory
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (
@@ -76,10 +76,14 @@ function plainArray(bytes: number): BulkMemory {
   }
 }
 
-/** Zeroed memory of at least `bytes`: shared WebAssembly memory where it is allowed, else unshared, else an array. */
-export function createBulkMemory(bytes: number, wasm: boolean): BulkMemory {
+/** WebAssembly of this host, if it has any. */
+export function hostWasm(): WasmApi | undefined {
   const scope: { readonly Object: unknown; readonly WebAssembly?: WasmApi } = globalThis
-  const api = scope.WebAssembly
-  if (!wasm || api === undefined) return plainArray(bytes)
+  return scope.WebAssembly
+}
+
+/** Zeroed memory of at least `bytes`: shared WebAssembly memory where it is allowed, else unshared, else an array. */
+export function createBulkMemory(bytes: number, api: WasmApi | undefined): BulkMemory {
+  if (api === undefined) return plainArray(bytes)
   return tryWasm(api, bytes, true) ?? tryWasm(api, bytes, false) ?? plainArray(bytes)
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadScenario } from '../src/cli/scenario/load.ts'
 import type { PageOutcome } from './browser/page.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -22,13 +23,11 @@ const FLAGS = [
   '--disable-sync',
 ]
 
-/** With the isolation headers a page gets shared memory; without them the core falls back. */
-function serve(script: string, isolated: boolean): Promise<Server> {
+/** With the headers that give a page shared memory. */
+function serve(script: string): Promise<Server> {
   const server = createServer((request, response) => {
-    if (isolated) {
-      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
-      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp')
-    }
+    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin')
+    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp')
     const wantsScript = request.url === '/page.js'
     response.setHeader('Content-Type', wantsScript ? 'text/javascript' : 'text/html')
     response.end(wantsScript ? script : '<!doctype html><title>iopf</title><script src="/page.js"></script>')
@@ -38,6 +37,7 @@ function serve(script: string, isolated: boolean): Promise<Server> {
 
 describe.skipIf(!present)('the core in a browser', () => {
   let script = ''
+  const { scenario } = loadScenario('examples/demand-paging.yaml', [])
 
   beforeAll(async () => {
     const bundle = await build({
@@ -54,14 +54,15 @@ describe.skipIf(!present)('the core in a browser', () => {
   let server: Server | undefined
   afterAll(() => void server?.close())
 
-  async function runPage(isolated: boolean): Promise<PageOutcome> {
-    server = await serve(script, isolated)
+  async function runPage(prelude: string): Promise<PageOutcome> {
+    server = await serve(script)
     const { port } = server.address() as AddressInfo
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
     try {
       const page = await browser.newPage()
+      await page.addInitScript(prelude)
       await page.goto(`http://127.0.0.1:${port}/`)
-      return await page.evaluate<PageOutcome>('copyInBrowser()')
+      return await page.evaluate<PageOutcome>(`copyInBrowser(${JSON.stringify(scenario)})`)
     } finally {
       await browser.close()
       server.close()
@@ -74,7 +75,7 @@ describe.skipIf(!present)('the core in a browser', () => {
   })
 
   it('copies through page faults on shared WebAssembly memory', async () => {
-    const { result, equal, memoryKind } = await runPage(true)
+    const { result, equal, memoryKind } = await runPage('')
     expect(memoryKind).toBe('wasm-shared')
     expect(equal).toBe(true)
     expect(result.bytes).toBe(300_001)
@@ -82,9 +83,9 @@ describe.skipIf(!present)('the core in a browser', () => {
     expect(result.faults.responses.success).toBe(result.faults.groups)
   })
 
-  it('copies through page faults where shared memory is not allowed', async () => {
-    const { equal, memoryKind } = await runPage(false)
-    expect(memoryKind).not.toBe('wasm-shared')
+  it('copies through page faults where there is no WebAssembly', async () => {
+    const { equal, memoryKind } = await runPage('delete globalThis.WebAssembly')
+    expect(memoryKind).toBe('array')
     expect(equal).toBe(true)
   })
 })

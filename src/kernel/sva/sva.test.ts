@@ -33,6 +33,27 @@ function svaMachine(pasids: readonly number[] = [32], policy: { timeoutNanos?: n
   return { ...machine, sva: new Sva(machine.world), queue, newMm }
 }
 
+interface Bound extends SvaMachine {
+  readonly mm: Mm
+  readonly handle: SvaHandle
+  readonly pasid: number
+}
+
+function bound(policy: { timeoutNanos?: number } = {}): Bound {
+  const machine = svaMachine([32], policy)
+  const mm = machine.newMm()
+  const handle = machine.sva.bind(machine.devices[0]!, mm)
+  return { ...machine, mm, handle, pasid: mm.pasid }
+}
+
+function map(mm: Mm, address: number, pages: number, prot: number): void {
+  mm.mmap({ address: BigInt(address), lengthBytes: pages * 4096, prot })
+}
+
+function resident(mm: Mm, address: number, access: number): boolean {
+  return mm.table.frameAt(hiOf(BigInt(address)), loOf(BigInt(address)), access) >= 0
+}
+
 describe('bind: checks in the order of spec/01 §4.1', () => {
   test('no group is ENODEV; an incompatible address space is EBUSY', () => {
     const { world, devices, newMm } = svaMachine()
@@ -137,27 +158,6 @@ describe('bind: checks in the order of spec/01 §4.1', () => {
 })
 
 describe('faults of an SVA domain (spec/01 §4.2)', () => {
-  interface Bound extends SvaMachine {
-    readonly mm: Mm
-    readonly handle: SvaHandle
-    readonly pasid: number
-  }
-
-  function bound(policy: { timeoutNanos?: number } = {}): Bound {
-    const machine = svaMachine([32], policy)
-    const mm = machine.newMm()
-    const handle = machine.sva.bind(machine.devices[0]!, mm)
-    return { ...machine, mm, handle, pasid: mm.pasid }
-  }
-
-  function map(mm: Mm, address: number, pages: number, prot: number): void {
-    mm.mmap({ address: BigInt(address), lengthBytes: pages * 4096, prot })
-  }
-
-  function resident(mm: Mm, address: number, access: number): boolean {
-    return mm.table.frameAt(hiOf(BigInt(address)), loOf(BigInt(address)), access) >= 0
-  }
-
   test('T1: a group of two pages is faulted in in order and answered SUCCESS once', () => {
     const { devices, driver, mm, pasid, queue, world } = bound()
     map(mm, 0x10000, 2, PROT_READ | PROT_WRITE)

@@ -11,6 +11,7 @@ import {
   DEVICE_RESPONSE_PASID,
   DEVICE_VALID,
 } from '../../../hardware/iommus/simple/layout.ts'
+import type { ConfigSpace } from '../../../hardware/pci/config-layout.ts'
 import {
   pciDisableAts,
   pciDisablePasid,
@@ -19,6 +20,7 @@ import {
   pciEnablePasid,
   pciEnablePri,
   pciMaxPasids,
+  pciResetPri,
   pciResponsePasidRequired,
 } from '../../iommu/pci-features.ts'
 import type { SimpleDevice } from './simple-device.ts'
@@ -34,7 +36,7 @@ export function enableFeatures(device: SimpleDevice, capability: number, request
   device.pasidEnabled = hasPasids && succeeds(() => pciEnablePasid(config))
   device.atsEnabled = (capability & CAP_ATS) !== 0 && succeeds(() => pciEnableAts(config, 12))
   const hasPri = device.atsEnabled && (capability & CAP_PRI) !== 0
-  device.priEnabled = hasPri && succeeds(() => pciEnablePri(config, requests))
+  device.priEnabled = hasPri && succeeds(() => startPri(config, requests))
 }
 
 /** In the reverse order; PRI was stopped in the unit and drained before. */
@@ -63,6 +65,12 @@ export function deviceFlags(device: SimpleDevice, pasids: number, pri: boolean):
   if (config !== undefined && pciResponsePasidRequired(config)) flags |= DEVICE_RESPONSE_PASID
   if (pasids > 0) flags |= DEVICE_PASID | (Math.log2(pasids) << DEVICE_PASID_BITS_SHIFT)
   return flags
+}
+
+/** What an earlier life of the device left outstanding is forgotten first. */
+function startPri(config: ConfigSpace, requests: number): void {
+  pciResetPri(config)
+  pciEnablePri(config, requests)
 }
 
 function succeeds(enable: () => void): boolean {

@@ -155,7 +155,8 @@ export class FakeMm implements AddressSpace {
     this.badPages.add(0)
   }
 
-  pinPage(page: number): number {
+  pin(hi: number, lo: number): number {
+    const page = pageOf(hi, lo)
     if (this.#world.failpoints.hit('pin_page') || this.exited || this.#bad(page)) throw EFAULT
     this.pins++
     return page + 1000

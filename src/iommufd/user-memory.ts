@@ -14,8 +14,8 @@ export interface AddressSpace extends UserMemory {
   /** Pages pinned for devices, and pages locked: counters of the mm (VmPin, VmLck). */
   pinnedVm: number
   lockedVm: number
-  /** Long-term pin of a 4 KiB page; returns its frame. EFAULT, ENOMEM. */
-  pinPage(page: number, write: boolean): number
+  /** Long-term pin of the 4 KiB page at the address; returns its frame. EFAULT, ENOMEM. */
+  pin(hi: number, lo: number, write: boolean): number
   unpinPage(frame: number, dirty: boolean): void
   /** A reference to the struct, which outlives the process. */
   grab(): void
@@ -36,7 +36,8 @@ export interface UserBuffer {
 /** A buffer of our own, for the typed door. */
 export class BytesBuffer implements UserBuffer {
   readonly bytes: Uint8Array
-  readonly lengthBytes: number
+  /** May be set lower than the bytes there are. */
+  lengthBytes: number
   readonly view: DataView
 
   constructor(bytes: Uint8Array) {

@@ -21,7 +21,8 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
   readonly #file: OpenFile
   readonly #response: HwptPageResponse = new HwptPageResponse()
   readonly #responseBuffer: BytesBuffer = new BytesBuffer(new Uint8Array(HwptPageResponse.SIZE))
-  #last: BytesBuffer | undefined = undefined
+  #readBuffer: BytesBuffer = this.#responseBuffer
+  #writeBuffer: BytesBuffer = this.#responseBuffer
 
   constructor(door: Door, object: FaultObject, fd: number) {
     this.#door = door
@@ -52,14 +53,18 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
     return this.#door.call('faultQueue.write', { lengthBytes: buffer.length }, () => this.writeBytes(buffer))
   }
 
-  /** `read` without garbage: throws the bare `Errno`. Reuse one buffer. */
-  readBytes(buffer: Uint8Array): number {
-    return this.#door.caller.files.get(this.fd).read(this.#bufferOf(buffer))
+  /** `read` into the first `lengthBytes` bytes, without garbage for a buffer used again; throws the bare `Errno`. */
+  readBytes(buffer: Uint8Array, lengthBytes: number = buffer.length): number {
+    if (this.#readBuffer.bytes !== buffer) this.#readBuffer = new BytesBuffer(buffer)
+    this.#readBuffer.lengthBytes = lengthBytes
+    return this.#door.caller.files.get(this.fd).read(this.#readBuffer)
   }
 
-  /** `write` without garbage: throws the bare `Errno`. Reuse one buffer. */
-  writeBytes(buffer: Uint8Array): number {
-    return this.#door.caller.files.get(this.fd).write(this.#bufferOf(buffer))
+  /** `write` of the first `lengthBytes` bytes, without garbage for a buffer used again; throws the bare `Errno`. */
+  writeBytes(buffer: Uint8Array, lengthBytes: number = buffer.length): number {
+    if (this.#writeBuffer.bytes !== buffer) this.#writeBuffer = new BytesBuffer(buffer)
+    this.#writeBuffer.lengthBytes = lengthBytes
+    return this.#door.caller.files.get(this.fd).write(this.#writeBuffer)
   }
 
   /** poll(2): POLL_OUT always, POLL_IN | POLL_RDNORM when groups are queued. EBADF after close. */
@@ -106,10 +111,5 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
     const command = new Destroy()
     command.id = this.id
     this.#door.run(DESTROY, command, 'faultQueue.destroy', { id: this.id })
-  }
-
-  #bufferOf(bytes: Uint8Array): BytesBuffer {
-    if (this.#last?.bytes !== bytes) this.#last = new BytesBuffer(bytes)
-    return this.#last
   }
 }

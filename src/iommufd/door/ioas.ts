@@ -8,7 +8,9 @@ import {
   IoasUnmap,
 } from '../abi/index.ts'
 import { hiOf, loOf, toBigint } from '../../base/u64.ts'
-import { DESTROY, IOAS_MAP, IOAS_UNMAP, runEntry } from '../ioctl-table.ts'
+import { DESTROY, IOAS_MAP, IOAS_UNMAP } from '../ioctl-table.ts'
+import { ioasMap } from '../objects/ioas-map.ts'
+import { ioasUnmap } from '../objects/ioas-unmap.ts'
 import type { Door } from './door.ts'
 
 export interface MapRequest {
@@ -78,12 +80,12 @@ export class Ioas {
 
   /** `map` without bigint and without garbage: the command is the caller's, reused; throws the bare `Errno`. */
   mapCommand(command: IoasMap): void {
-    runEntry(IOAS_MAP, this.#door.context, command, this.#door.caller)
+    ioasMap(this.#door.context, command, this.#door.caller)
   }
 
   /** `unmap` without bigint and without garbage; throws the bare `Errno`. */
   unmapCommand(command: IoasUnmap): void {
-    runEntry(IOAS_UNMAP, this.#door.context, command, this.#door.caller)
+    ioasUnmap(this.#door.context, command)
   }
 
   /** EBUSY while a page table uses it. */

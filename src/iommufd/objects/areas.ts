@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../base/u64.ts'
 import type { Domain } from '../../kernel/iommu/domain.ts'
-import { Pages } from './pages.ts'
+import { Pages, pagesBetween } from './pages.ts'
 
 /** Areas, and pages objects, that a pool keeps for later. */
 const POOL_KEPT_MAX = 65_536
@@ -27,7 +27,7 @@ export class Area {
 
   /** Pages of the pages object that it shows. */
   get pageCount(): number {
-    return pageOf(this.lastHi, this.lastLo) - pageOf(this.startHi, this.startLo) + 1
+    return pagesBetween(this.startHi, this.startLo, this.lastHi, this.lastLo)
   }
 
   /** Maps the pinned pages in the domain, as few calls as their frames allow. Undone on failure. */

@@ -71,7 +71,11 @@ function placeArea(ioas: IoasObject, command: IoasMap): void {
     iova.lo = command.iova_lo
     checkFixed(ioas, mask, length_hi, length_lo)
   }
-  if ((command.user_va_lo & 4095 & mask) !== 0) throw EINVAL
+  if ((command.user_va_lo & 4095 & mask) !== 0) throw occupied(ioas) ? EEXIST : EINVAL
+}
+
+function occupied(ioas: IoasObject): boolean {
+  return ioas.areas.firstOverlap(iova.hi, iova.lo, last.hi, last.lo) >= 0
 }
 
 function checkFixed(ioas: IoasObject, mask: number, lengthHi: number, lengthLo: number): void {
@@ -79,10 +83,9 @@ function checkFixed(ioas: IoasObject, mask: number, lengthHi: number, lengthLo: 
   last.addLength(iova.hi, iova.lo, lengthHi, lengthLo)
   if (last.overflow) throw EOVERFLOW
   if (ioas.reserved.overlaps(iova.hi, iova.lo, last.hi, last.lo)) throw EINVAL
-  if (ioas.areas.firstOverlap(iova.hi, iova.lo, last.hi, last.lo) >= 0) throw EEXIST
 }
 
-/** The area at `iova` … `last`, in the map, not yet in the domains. */
+/** The area at `iova` … `last`, in the map, not yet in the domains. EEXIST: the place is occupied. */
 function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: Caller): Area {
   const writable = (command.flags & IOMMU_IOAS_MAP_WRITEABLE) !== 0
   const readable = (command.flags & IOMMU_IOAS_MAP_READABLE) !== 0
@@ -103,6 +106,7 @@ function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: 
     writable,
     caller.capIpcLock ? ACCOUNT_NONE : context.accountMode,
   )
-  ioas.areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)
-  return area
+  if (ioas.areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)) return area
+  ioas.pool.give(area)
+  throw EEXIST
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import { ENOMEM } from '../../base/errno.ts'
-import { pageOf } from '../../base/u64.ts'
+import { PAGE_BYTES, pageOf } from '../../base/u64.ts'
 import type { Caller } from '../files.ts'
 import type { AddressSpace } from '../user-memory.ts'
 
@@ -14,6 +14,11 @@ export type AccountMode = typeof ACCOUNT_NONE | typeof ACCOUNT_USER | typeof ACC
 /** Frame lists longer than this are given back when their pages object goes into the pool. */
 const FRAMES_KEPT = 512
 
+/** More pages than can ever be pinned (4 TiB): a longer mapping is possible as long as nobody looks at its memory. */
+const PAGES_MAX = 2 ** 30
+
+const PAGE_MASK = PAGE_BYTES - 1
+
 /**
  * The memory behind one or more areas: pages of a process. Lazy: nothing is looked at until a domain needs it
  * (`spec/02` §3.1). Ownership: an mm reference while in use, a pin on every page in `frames` while pinned.
@@ -21,8 +26,10 @@ const FRAMES_KEPT = 512
 export class Pages {
   /** Whose memory; `undefined` in the pool. */
   process: Caller | undefined = undefined
-  /** 4 KiB page of the source at which the list starts. */
-  firstPage = 0
+  /** Address of the first page. */
+  hi = 0
+  lo = 0
+  /** Pages, PAGES_MAX at most. */
   count = 0
   writable = false
   accountMode: AccountMode = ACCOUNT_NONE
@@ -43,8 +50,9 @@ export class Pages {
     mode: AccountMode,
   ): void {
     this.process = process
-    this.firstPage = pageOf(hi, lo)
-    this.count = pageOf(lastHi, lastLo) - this.firstPage + 1
+    this.hi = hi
+    this.lo = lo & ~PAGE_MASK
+    this.count = pagesBetween(hi, lo, lastHi, lastLo)
     this.writable = writable
     this.accountMode = mode
     this.users = 1
@@ -61,11 +69,14 @@ export class Pages {
 
   /** Pins every page and charges them. EFAULT, ENOMEM; undone on failure. */
   pin(): void {
-    const { mm } = this.process!
-    if (this.frames.length < this.count) this.frames = new Int32Array(this.count)
+    const { process, count } = this
+    const { mm } = process!
     let done = 0
     try {
-      for (; done < this.count; done++) this.frames[done] = mm.pinPage(this.firstPage + done, this.writable)
+      if (count === 1) {
+        this.frames[0] = mm.pin(this.hi, this.lo, this.writable)
+        done = 1
+      } else for (; done < count; done++) this.#pinAt(mm, done)
       this.#charge()
     } catch (thrown) {
       this.#unpinFirst(mm, done)
@@ -75,28 +86,50 @@ export class Pages {
   }
 
   unpin(): void {
-    const { mm } = this.process!
+    const { process, count } = this
+    const { mm, user } = process!
     this.pinned = false
-    this.#unpinFirst(mm, this.count)
-    mm.pinnedVm -= this.count
-    if (this.accountMode === ACCOUNT_USER) this.process!.user.lockedPages -= this.count
-    else if (this.accountMode === ACCOUNT_MM) mm.lockedVm -= this.count
+    this.#unpinFirst(mm, count)
+    mm.pinnedVm -= count
+    if (this.accountMode === ACCOUNT_USER) user.lockedPages -= count
+    else if (this.accountMode === ACCOUNT_MM) mm.lockedVm -= count
   }
 
   /** ENOMEM: RLIMIT_MEMLOCK of the process that mapped. */
   #charge(): void {
-    const { mm, user, memlockBytes } = this.process!
+    const { process, count } = this
+    const { mm, user, memlockBytes } = process!
     if (this.accountMode === ACCOUNT_USER) {
-      if ((user.lockedPages + this.count) * 4096 > memlockBytes) throw ENOMEM
-      user.lockedPages += this.count
+      if ((user.lockedPages + count) * PAGE_BYTES > memlockBytes) throw ENOMEM
+      user.lockedPages += count
     } else if (this.accountMode === ACCOUNT_MM) {
-      if ((mm.lockedVm + this.count) * 4096 > memlockBytes) throw ENOMEM
-      mm.lockedVm += this.count
+      if ((mm.lockedVm + count) * PAGE_BYTES > memlockBytes) throw ENOMEM
+      mm.lockedVm += count
     }
-    mm.pinnedVm += this.count
+    mm.pinnedVm += count
+  }
+
+  /** The list grows with what is really there, not with what a caller claims. */
+  #pinAt(mm: AddressSpace, index: number): void {
+    const lo = (this.lo >>> 0) + index * PAGE_BYTES
+    const hi = (this.hi + Math.floor(lo / 4294967296)) | 0
+    const frame = mm.pin(hi, lo | 0, this.writable)
+    if (index === this.frames.length) {
+      const grown = new Int32Array(Math.min(index * 2, this.count))
+      grown.set(this.frames)
+      this.frames = grown
+    }
+    this.frames[index] = frame
   }
 
   #unpinFirst(mm: AddressSpace, count: number): void {
     for (let i = 0; i < count; i++) mm.unpinPage(this.frames[i]!, this.writable)
   }
+}
+
+/** Pages that the bytes from the one address to the other lie in, as a small integer. */
+export function pagesBetween(hi: number, lo: number, lastHi: number, lastLo: number): number {
+  if (hi === lastHi) return ((lastLo >>> 12) - (lo >>> 12) + 1) | 0
+  const pages = pageOf(lastHi, lastLo) - pageOf(hi, lo) + 1
+  return pages < PAGES_MAX ? pages | 0 : PAGES_MAX
 }

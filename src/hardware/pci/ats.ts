@@ -74,10 +74,7 @@ export class InvalidationTags {
   }
 
   get count(): number {
-    let bits = this.outstanding
-    let count = 0
-    for (; bits !== 0; bits &= bits - 1) count++
-    return count
+    return bitCount(this.outstanding)
   }
 
   /** The lowest free tag, -1 when as many are outstanding as the function can hold. */
@@ -92,8 +89,14 @@ export class InvalidationTags {
 
   /** Number of tags that the vector completed; bits of tags that are not outstanding count for nothing. */
   complete(vector: number): number {
-    const before = this.count
+    const completed = this.outstanding & vector
     this.outstanding &= ~vector
-    return before - this.count
+    return bitCount(completed)
   }
+}
+
+function bitCount(bits: number): number {
+  let count = 0
+  for (let left = bits; left !== 0; left &= left - 1) count++
+  return count
 }

@@ -44,7 +44,7 @@ export class PasidCapability implements CapabilityRegisters {
 
   /** Whether requests with this PASID may be sent. */
   allows(pasid: number): boolean {
-    return this.enabled && pasid >= 0 && pasid < 2 ** this.width
+    return this.enabled && pasid >= 0 && pasid < 1 << this.width
   }
 
   /** The ACCESS_ bits of a PASID prefix that the function may set: EXEC and PRIV where enabled. */

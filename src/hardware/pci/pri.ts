@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { assert, broken } from '../../base/assert.ts'
 import {
   CAPABILITY_PRI,
   PRI_ALLOCATION,
@@ -107,8 +107,8 @@ export class Pri implements CapabilityRegisters {
 
   /** Takes a credit for a request of the group; Stop Markers take none. */
   takeCredit(grpid: number): void {
-    assert(this.credits > 0, `page request without a credit: ${this.outstandingRequests} outstanding`)
-    assert(this.#open[grpid] === 1, `credit for group ${grpid}, which is not open`)
+    if (this.credits <= 0) broken(`page request without a credit: ${this.outstandingRequests} outstanding`)
+    if (this.#open[grpid] !== 1) broken(`credit for group ${grpid}, which is not open`)
     this.#requests[grpid]!++
     this.outstandingRequests++
   }

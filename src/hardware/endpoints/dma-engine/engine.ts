@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../../base/assert.ts'
+import { assert, broken } from '../../../base/assert.ts'
 import { List } from '../../../base/list.ts'
 import type { Alarm } from '../../../sim/clock.ts'
 import type { Histogram } from '../../../trace/histogram.ts'
@@ -27,6 +27,8 @@ import type { Transfer, TransferStatus } from './transfer.ts'
 import { TranslationCache } from './translation-cache.ts'
 import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-client.ts'
 import { Upstream } from './upstream.ts'
+
+const LENGTH_BYTES_MAX = 2 ** 53 - 1
 
 export interface DmaEngineParts {
   readonly name: string
@@ -131,7 +133,8 @@ export class DmaEngine implements PciFunction {
   /** Starts the transfer, or queues it behind those in flight. Its `onDone` is called in a later step. */
   submit(transfer: Transfer): void {
     assert(transfer.status !== 'queued' && transfer.status !== 'running', 'transfer submitted twice')
-    assert(transfer.lengthBytes >= 0 && transfer.lengthBytes < 2 ** 53, `length ${transfer.lengthBytes}`)
+    if (!(transfer.lengthBytes >= 0 && transfer.lengthBytes <= LENGTH_BYTES_MAX))
+      broken(`transfer of ${transfer.lengthBytes} bytes`)
     transfer.serial = ++this.#serial
     transfer.bytesDone = transfer.faultsTaken = transfer.retries = 0
     transfer.status = 'queued'

@@ -113,6 +113,6 @@ export class TranslationCache {
 /** Whether the page (aHi, aLo) lies in 2^shift bytes at the naturally aligned address (hi, lo). */
 export function inRange(aHi: number, aLo: number, hi: number, lo: number, shift: number): boolean {
   if (shift >= 64) return true
-  if (shift >= 32) return shift === 32 ? aHi === hi : ((aHi ^ hi) & -(2 ** (shift - 32))) === 0
-  return aHi === hi && ((aLo ^ lo) & -(2 ** shift) & ~0xfff) === 0
+  if (shift >= 32) return shift === 32 ? aHi === hi : ((aHi ^ hi) & (-1 << (shift - 32))) === 0
+  return aHi === hi && ((aLo ^ lo) & (-1 << shift) & ~0xfff) === 0
 }

@@ -73,6 +73,8 @@ export class CommandQueue {
   readonly #ring: Ring
   readonly #timeout: Alarm
   readonly #words: Int32Array
+  /** First word of the command under execution. */
+  #at: number
   #running: boolean
 
   constructor(world: World, name: string, parts: CommandParts) {
@@ -82,7 +84,8 @@ export class CommandQueue {
     this.#parts = parts
     this.#ring = parts.ring
     this.#timeout = world.clock.createAlarm(`${name} invalidation timeout`, () => this.#giveUp())
-    this.#words = new Int32Array(6)
+    this.#words = parts.memory.words
+    this.#at = 0
     this.#running = false
   }
 
@@ -92,7 +95,7 @@ export class CommandQueue {
     this.#running = true
     const ring = this.#ring
     while (ring.enabled && !ring.empty && !this.#parts.status.has(STATUS_COMMAND_ERROR)) {
-      this.#fetch(ring.frameOf(ring.head), ring.offsetOf(ring.head))
+      this.#at = ring.wordOf(ring.head)
       const result = this.#execute()
       if (result === MALFORMED) this.#parts.status.set(STATUS_COMMAND_ERROR)
       if (result !== DONE) break
@@ -115,13 +118,8 @@ export class CommandQueue {
     this.run()
   }
 
-  #fetch(frame: number, offset: number): void {
-    const { memory } = this.#parts
-    for (let i = 0; i < 6; i++) this.#words[i] = memory.load32(frame, offset + (i << 2))
-  }
-
   #word(offset: number): number {
-    return this.#words[offset >> 2]!
+    return this.#words[this.#at + (offset >> 2)]!
   }
 
   get #rid(): number {

@@ -25,13 +25,13 @@ export class FaultLog {
   /** Faults that no record was written for: ring off, full, or overflow still set. */
   lost = 0
   readonly #world: World
-  readonly #memory: PhysicalMemory
+  readonly #words: Int32Array
   readonly #ring: Ring
   readonly #status: StatusRegister
 
   constructor(world: World, memory: PhysicalMemory, ring: Ring, status: StatusRegister) {
     this.#world = world
-    this.#memory = memory
+    this.#words = memory.words
     this.#ring = ring
     this.#status = status
   }
@@ -74,15 +74,14 @@ export class FaultLog {
     reason: number,
     kind: number,
   ): void {
-    const memory = this.#memory
-    const frame = this.#ring.frameOf(this.#ring.tail)
-    const offset = this.#ring.offsetOf(this.#ring.tail)
+    const words = this.#words
+    const at = this.#ring.wordOf(this.#ring.tail)
     const present = pasid === NO_PASID ? 0 : FAULT_PASID_PRESENT
-    memory.store32(frame, offset + FAULT_WORD0, reason | present | kind | (rid << FAULT_RID_SHIFT))
     const prefix = present === 0 ? 0 : pasid & FAULT_PASID_MASK
-    memory.store32(frame, offset + FAULT_WORD1, prefix | (access << FAULT_ACCESS_SHIFT))
-    memory.store32(frame, offset + FAULT_ADDRESS_LOW, lo & ~0xfff)
-    memory.store32(frame, offset + FAULT_ADDRESS_HIGH, hi)
-    for (let at = FAULT_ADDRESS_HIGH + 4; at < RECORD_BYTES; at += 4) memory.store32(frame, offset + at, 0)
+    words.fill(0, at, at + (RECORD_BYTES >> 2))
+    words[at + (FAULT_WORD0 >> 2)] = reason | present | kind | (rid << FAULT_RID_SHIFT)
+    words[at + (FAULT_WORD1 >> 2)] = prefix | (access << FAULT_ACCESS_SHIFT)
+    words[at + (FAULT_ADDRESS_LOW >> 2)] = lo & ~0xfff
+    words[at + (FAULT_ADDRESS_HIGH >> 2)] = hi
   }
 }

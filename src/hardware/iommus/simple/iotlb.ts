@@ -59,8 +59,8 @@ export class Iotlb {
       for (let i = 0; i < 1 << (shift - 12); i++) this.#drop(domain, hi, (first + (i << 12)) | 0)
       return
     }
-    const maskHi = shift >= COMMAND_RANGE_ALL ? 0 : shift > 32 ? -(2 ** (shift - 32)) | 0 : -1
-    const maskLo = shift >= 32 ? 0 : -(2 ** shift) | 0
+    const maskHi = shift >= COMMAND_RANGE_ALL ? 0 : shift > 32 ? -1 << (shift - 32) : -1
+    const maskLo = shift >= 32 ? 0 : -1 << shift
     for (let at = 0; at < this.words.length; at += STRIDE) {
       const { words } = this
       if (domain >= 0 && words[at + 2] !== domain) continue

@@ -21,6 +21,7 @@ import {
   FAULT_PAGE_REQUEST,
   REASON_PRI_DISABLED,
   REQUEST_ADDRESS_HIGH,
+  REQUEST_ADDRESS_MASK,
   REQUEST_EXEC,
   REQUEST_LAST,
   REQUEST_PASID_PRESENT,
@@ -65,7 +66,9 @@ export class PageRequestQueue {
   refused: number
   readonly #world: World
   readonly #parts: PageRequestParts
-  readonly #memory: PhysicalMemory
+  readonly #words: Int32Array
+  readonly #tables: TableReader
+  readonly #privateData: boolean
   readonly #ring: Ring
   readonly #status: StatusRegister
 
@@ -75,21 +78,23 @@ export class PageRequestQueue {
     this.refused = 0
     this.#world = world
     this.#parts = parts
-    this.#memory = parts.memory
+    this.#words = parts.memory.words
+    this.#tables = parts.tables
+    this.#privateData = parts.privateData
     this.#ring = parts.ring
     this.#status = parts.status
   }
 
   /** `supported`: the unit has PRI and translates. */
   receive(request: PageRequest, supported: boolean): void {
-    const device = this.#parts.tables.device(request.rid)
+    const device = this.#tables.device(request.rid)
     if (!supported || !this.#ring.enabled) {
       this.#refuse(request, device, PRG_RESPONSE_FAILURE, 'page-request queue off')
     } else if (device === undefined || (device.flags & DEVICE_PRI) === 0) {
-      this.#fault(request, device, device === undefined ? this.#parts.tables.reason : REASON_PRI_DISABLED)
+      this.#fault(request, device, device === undefined ? this.#tables.reason : REASON_PRI_DISABLED)
       this.#refuse(request, device, PRG_RESPONSE_FAILURE, 'PRI disabled for the device')
-    } else if (request.pasid !== NO_PASID && this.#parts.tables.checkPasid(device, request.pasid) !== 0) {
-      this.#fault(request, device, this.#parts.tables.checkPasid(device, request.pasid))
+    } else if (request.pasid !== NO_PASID && this.#tables.checkPasid(device, request.pasid) !== 0) {
+      this.#fault(request, device, this.#tables.checkPasid(device, request.pasid))
       this.#refuse(request, device, PRG_INVALID_REQUEST, 'PASID not allowed')
     } else if (this.#status.has(STATUS_PAGE_REQUEST_OVERFLOW) || this.#ring.full) {
       this.#overflow(request, device)
@@ -105,33 +110,32 @@ export class PageRequestQueue {
       const flow = trace.flowOf(request.rid, request.grpid)
       trace.emit(EVENTS.page_request_queued, flow, request.rid, request.grpid, ring.tail)
     }
-    this.#write(request, ring.frameOf(ring.tail), ring.offsetOf(ring.tail))
+    this.#write(request, ring.wordOf(ring.tail))
     ring.tail = ring.after(ring.tail)
     this.queued++
     this.#status.set(STATUS_PAGE_REQUEST_PENDING)
   }
 
-  #write(request: PageRequest, frame: number, offset: number): void {
-    const memory = this.#memory
+  #write(request: PageRequest, at: number): void {
+    const words = this.#words
     const { access, pasid } = request
     const hasPasid = pasid !== NO_PASID
-    const hasPrivate = this.#parts.privateData && (request.private0 | request.private1) !== 0
+    const hasPrivate = this.#privateData && (request.private0 | request.private1) !== 0
     const present = (hasPasid ? REQUEST_PASID_PRESENT : 0) | (hasPrivate ? REQUEST_PRIVATE_PRESENT : 0)
-    const word0 = REQUEST_TYPE_PAGE | present | (request.rid << REQUEST_RID_SHIFT)
     const prefix = (access & ACCESS_EXEC ? REQUEST_EXEC : 0) | (access & ACCESS_PRIV ? REQUEST_PRIV : 0)
     const flags =
       (access & ACCESS_READ ? REQUEST_READ : 0) |
       (access & ACCESS_WRITE ? REQUEST_WRITE : 0) |
       (request.last ? REQUEST_LAST : 0)
-    memory.store32(frame, offset + REQUEST_WORD0, word0)
-    memory.store32(frame, offset + REQUEST_WORD1, hasPasid ? pasid | prefix : 0)
-    const word2 = (request.addressLo & ~0xfff) | (request.grpid << REQUEST_PRGI_SHIFT) | flags
-    memory.store32(frame, offset + REQUEST_WORD2, word2)
-    memory.store32(frame, offset + REQUEST_ADDRESS_HIGH, request.addressHi)
-    memory.store32(frame, offset + REQUEST_PRIVATE0, hasPrivate ? request.private0 : 0)
-    memory.store32(frame, offset + REQUEST_PRIVATE1, hasPrivate ? request.private1 : 0)
-    memory.store32(frame, offset + REQUEST_PRIVATE1 + 4, 0)
-    memory.store32(frame, offset + REQUEST_PRIVATE1 + 8, 0)
+    const group = request.grpid << REQUEST_PRGI_SHIFT
+    words[at + (REQUEST_WORD0 >> 2)] = REQUEST_TYPE_PAGE | present | (request.rid << REQUEST_RID_SHIFT)
+    words[at + (REQUEST_WORD1 >> 2)] = hasPasid ? pasid | prefix : 0
+    words[at + (REQUEST_WORD2 >> 2)] = (request.addressLo & REQUEST_ADDRESS_MASK) | group | flags
+    words[at + (REQUEST_ADDRESS_HIGH >> 2)] = request.addressHi
+    words[at + (REQUEST_PRIVATE0 >> 2)] = hasPrivate ? request.private0 : 0
+    words[at + (REQUEST_PRIVATE1 >> 2)] = hasPrivate ? request.private1 : 0
+    words[at + (REQUEST_PRIVATE1 >> 2) + 1] = 0
+    words[at + (REQUEST_PRIVATE1 >> 2) + 2] = 0
   }
 
   /** The group must not be lost for ever: its last request is answered Success, and the function tries again. */

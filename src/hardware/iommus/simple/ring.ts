@@ -2,6 +2,8 @@
 import type { PhysicalMemory } from '../../memory.ts'
 import { RECORDS_PER_FRAME, RECORD_SHIFT } from './layout.ts'
 
+const RECORD_WORD_SHIFT = RECORD_SHIFT - 2
+
 /** A ring of 32-byte records in memory. Who advances head and who tail differs by queue. */
 export class Ring {
   base = 0
@@ -30,16 +32,12 @@ export class Ring {
     return next === this.entries ? 0 : next
   }
 
-  frameOf(index: number): number {
-    return this.base + (index >> 7)
+  /** Index in `memory.words` of the record's first word. */
+  wordOf(index: number): number {
+    return (this.base << 10) + (index << RECORD_WORD_SHIFT)
   }
 
-  /** Byte offset in the frame. */
-  offsetOf(index: number): number {
-    return (index & (RECORDS_PER_FRAME - 1)) << RECORD_SHIFT
-  }
-
-  /** Enabling fails (the ring stays off) when its memory does not exist or its size is out of range. */
+  /** Enabling fails (the ring stays off) when its memory is not RAM or its size is out of range. */
   enable(on: boolean): void {
     if (on === this.enabled) return
     this.head = this.tail = 0
@@ -53,9 +51,7 @@ export class Ring {
 
   #usable(): boolean {
     if (this.entries < 2 || this.entries > this.#entriesMax) return false
-    for (let frame = this.base; frame <= this.frameOf(this.entries - 1); frame++) {
-      if (!this.#memory.exists(frame)) return false
-    }
-    return true
+    const last = this.base + Math.floor((this.entries - 1) / RECORDS_PER_FRAME)
+    return this.#memory.isRam(this.base) && this.#memory.isRam(last)
   }
 }

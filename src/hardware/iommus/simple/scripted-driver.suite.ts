@@ -123,6 +123,7 @@ export interface DriverOptions {
   readonly unit?: SimpleIommuOptions
   readonly world?: WorldOptions
   readonly frames?: number
+  readonly wasm?: boolean
   readonly commandEntries?: number
   readonly requestEntries?: number
   readonly faultEntries?: number
@@ -147,7 +148,7 @@ export class ScriptedDriver implements TableFrames {
 
   constructor(options: DriverOptions = {}) {
     this.world = createWorld(options.world)
-    this.memory = new PhysicalMemory({ bytes: (options.frames ?? 1024) * 4096, wasm: false })
+    this.memory = new PhysicalMemory({ bytes: (options.frames ?? 1024) * 4096, wasm: options.wasm ?? false })
     this.unit = new SimpleIommu(this.world, {
       name: 'iommu0',
       memory: this.memory,

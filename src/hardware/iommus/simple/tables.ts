@@ -111,7 +111,7 @@ export class TableReader {
   checkPasid(device: DeviceContext, pasid: number): number {
     if ((device.flags & DEVICE_PASID) === 0 || this.#pasidBits === 0) return REASON_PASID_DISABLED
     const bits = (device.flags & DEVICE_PASID_BITS_MASK) >>> DEVICE_PASID_BITS_SHIFT
-    return pasid >= 2 ** Math.min(bits, this.#pasidBits) ? REASON_PASID_TOO_LARGE : 0
+    return pasid >= 1 << Math.min(bits, this.#pasidBits) ? REASON_PASID_TOO_LARGE : 0
   }
 
   /** Leaf frame of the id, 0 when the directory has none, -1 when it does not exist. */

@@ -83,6 +83,7 @@ export class SimpleIommu implements TranslationAgent {
   readonly #requestRing: Ring
   readonly #faultRing: Ring
   #translating: boolean
+  #atsUsable: boolean
 
   constructor(world: World, { name, memory, config }: SimpleIommuParts) {
     const line = (which: string): Interrupt =>
@@ -91,7 +92,7 @@ export class SimpleIommu implements TranslationAgent {
     this.interrupts = { pageRequest: line('page-request'), fault: line('fault'), command: line('command') }
     this.unknownRegisters = 0
     this.#config = config
-    this.#translating = false
+    this.#translating = this.#atsUsable = false
     const status = new StatusRegister(this.interrupts)
     const functions = new Functions()
     const tables = new TableReader(memory, config.pasidBits)
@@ -140,23 +141,13 @@ export class SimpleIommu implements TranslationAgent {
     out: Translation,
   ): AtsStatus {
     const space = this.#tables.space(rid, pasid)
-    let reason = 0
-    if (space === undefined) {
-      reason = this.#tables.reason
-    } else if ((space.deviceFlags & DEVICE_ATS) === 0 || !this.#config.ats || !this.#translating) {
-      reason = REASON_ATS_DISABLED
-    } else {
+    if (space === undefined) return this.#untranslatable(rid, pasid, hi, lo, access, this.#tables.reason, out)
+    let reason = REASON_ATS_DISABLED
+    if ((space.deviceFlags & DEVICE_ATS) !== 0 && this.#atsUsable)
       reason = this.translator.translate(space, hi, lo, access, out)
-      if (reason === 0) return ATS_SUCCESS
-    }
-    if (isRecoverable(reason)) {
-      out.access = 0
-      out.shift = 12
-      return ATS_SUCCESS
-    }
-    const silent = space === undefined ? this.#tables.faultDisable : space.faultDisable
-    if (!silent) this.faults.record(rid, pasid, hi, lo, access, reason, FAULT_TRANSLATION_REQUEST)
-    return isTableError(reason) ? ATS_COMPLETER_ABORT : ATS_UNSUPPORTED_REQUEST
+    if (reason === 0) return ATS_SUCCESS
+    this.#tables.faultDisable = space.faultDisable
+    return this.#untranslatable(rid, pasid, hi, lo, access, reason, out)
   }
 
   untranslatedRequest(
@@ -229,6 +220,26 @@ export class SimpleIommu implements TranslationAgent {
     }
   }
 
+  /** A translation request that gave no translation; whether it is recorded stands in `#tables`. */
+  #untranslatable(
+    rid: number,
+    pasid: number,
+    hi: number,
+    lo: number,
+    access: number,
+    reason: number,
+    out: Translation,
+  ): AtsStatus {
+    if (isRecoverable(reason)) {
+      out.access = 0
+      out.shift = 12
+      return ATS_SUCCESS
+    }
+    if (!this.#tables.faultDisable)
+      this.faults.record(rid, pasid, hi, lo, access, reason, FAULT_TRANSLATION_REQUEST)
+    return isTableError(reason) ? ATS_COMPLETER_ABORT : ATS_UNSUPPORTED_REQUEST
+  }
+
   #control(): number {
     return (
       (this.#translating ? CONTROL_TRANSLATE : 0) |
@@ -240,6 +251,7 @@ export class SimpleIommu implements TranslationAgent {
 
   #writeControl(value: number): void {
     this.#translating = (value & CONTROL_TRANSLATE) !== 0
+    this.#atsUsable = this.#translating && this.#config.ats
     this.#commandRing.enable((value & CONTROL_COMMANDS) !== 0)
     this.#requestRing.enable((value & CONTROL_PAGE_REQUESTS) !== 0)
     this.#faultRing.enable((value & CONTROL_FAULTS) !== 0)

@@ -105,6 +105,16 @@ describe('recorded decisions', () => {
     expect(() => question(decisions)).toThrow(new ReplayDivergence(6, message))
   })
 
+  it.each([
+    [[0, 3, 3], 'recorded answer 3 is none to step of 3'],
+    [[0, 3, -1], 'recorded answer -1 is none to step of 3'],
+    [[0, 3], 'recorded answer undefined is none to step of 3'],
+    [[9, 3, 0], 'recorded is undefined of 3, asked is step of 3'],
+  ])('refuse a log that was tampered with: %j', (entries, message) => {
+    const decisions = replayDecisions({ version: 1, topics: ['step'], entries })
+    expect(() => decisions.choose('step', 3)).toThrow(message)
+  })
+
   it('name the position at which the log ends', () => {
     const decisions = replayDecisions(record().log)
     ask(decisions, 20)

@@ -157,6 +157,7 @@ class ReplayDecisions implements Decisions {
   #position = 0
 
   constructor(log: DecisionLog) {
+    assert(log.version === 1, `decision log of version ${String(log.version)}, expected 1`)
     this.#log = log
   }
 
@@ -185,7 +186,10 @@ class ReplayDecisions implements Decisions {
         position,
         `recorded is ${logged} of ${loggedRange}, asked is ${asked} of ${range}`,
       )
-    return entries[3 * position + 2]!
+    const answer = entries[3 * position + 2]!
+    if (!(Number.isSafeInteger(answer) && answer >= 0 && (kind === 'latency' || answer < range)))
+      throw new ReplayDivergence(position, `recorded answer ${answer} is none to ${asked} of ${range}`)
+    return answer
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { TIME_NANOS_MAX, TRACE_LINE_CHARACTERS_MAX } from '../base/limits.ts'
+import { TIME_NANOS_MAX, TRACE_LINE_CHARACTERS_MAX, TRACE_NAMES_MAX } from '../base/limits.ts'
 import { Clock } from '../sim/clock.ts'
 import { expectedOf, readArgument } from './arguments.ts'
 import { fieldsOf } from './event-fields.ts'
@@ -106,6 +106,8 @@ class Importer {
     const flow =
       own(object, 'flow') === undefined ? 0 : this.#integer('flow', own(object, 'flow'), 1, 0x7fffffff)
     const fields = fieldsOf(EVENTS[name])
+    if (this.#trace.nameCount === TRACE_NAMES_MAX)
+      this.#fail(`has more than ${TRACE_NAMES_MAX} different names`)
     this.#args.fill(0)
     for (const field of fields) {
       const value = own(object, field.name)

@@ -189,6 +189,11 @@ describe('the importer', () => {
     )
   })
 
+  it('refuses more names than a trace may have', () => {
+    const lines = Array.from({ length: 65_537 }, (_, i) => `{"t":0,"event":"interrupt","line":"line ${i}"}`)
+    expect(() => importNdjson([HEADER, ...lines])).toThrow('line 65538: has more than 65536 different names')
+  })
+
   it('gives an error of its own, and no other, for any text', () => {
     const line = fc.oneof(fc.string(), fc.json(), fc.constantFrom(HEADER, ...BAD_LINES.map(([, bad]) => bad)))
     fc.assert(

@@ -65,6 +65,7 @@ describe('Recorder', () => {
     expect([trace.internedName(1), trace.internedName(7)]).toEqual(['b', undefined])
     trace.registerDevice(0x100, 'dma0')
     trace.registerDevice(0x200, 'dma0')
+    trace.registerDevice(0x200, '0x0300')
     trace.registerDevice(0x300, 'dma1')
     expect([trace.nameOf(0x100), trace.nameOf(0x200), trace.ridOf('dma1')]).toEqual([
       'dma0',

@@ -138,9 +138,9 @@ export class Recorder {
     return this.#flows.size
   }
 
-  /** The device is called so in exports. A name that another device has stays the other's: names tell devices apart. */
+  /** The device is called so in exports. A name that another device has, or one that reads like a requester id, is ignored. */
   registerDevice(rid: number, name: string): void {
-    if (this.#deviceRids.has(name)) return
+    if (this.#deviceRids.has(name) || /^0x[0-9a-f]{4}$/.test(name)) return
     this.#deviceRids.delete(this.#deviceNames.get(rid) ?? '')
     this.#deviceNames.set(rid, name)
     this.#deviceRids.set(name, rid)
@@ -169,6 +169,11 @@ export class Recorder {
     const number = this.#names.push(name) - 1
     this.#numbers.set(name, number)
     return number
+  }
+
+  /** Names interned so far. */
+  get nameCount(): number {
+    return this.#names.length
   }
 
   /** The string of a number from `intern`. */

@@ -83,7 +83,7 @@ export interface IommuDriver {
   releaseDevice(device: IommuDevice): void
   /** Devices with the same key share a group; `undefined`: a group of its own. */
   deviceGroup(device: IommuDevice): object | undefined
-  /** The domain that a new group starts in. */
+  /** The domain that a new group starts in: a static one, or a new one that is freed with the group. */
   defaultDomain(device: IommuDevice): Domain
   domainAllocPaging?: ((device: IommuDevice | undefined, options: PagingOptions) => Domain) | undefined
   domainAllocSva?: ((device: IommuDevice, mm: Mm, handler: FaultHandler) => Domain) | undefined

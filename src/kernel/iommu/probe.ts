@@ -45,7 +45,9 @@ export class IommuCore {
     group.devices.splice(group.devices.indexOf(device), 1)
     device.group = undefined
     device.driver = undefined
-    if (group.devices.length === 0) this.#forget(group)
+    if (group.devices.length > 0) return
+    this.#forget(group)
+    freeOwnDomains(group, driver)
   }
 
   #groupOf(device: Device, driver: IommuDriver): IommuGroup {
@@ -92,6 +94,14 @@ export class IommuCore {
     if (index >= 0) this.groups.splice(index, 1)
     for (const [key, value] of this.#shared) if (value === group) this.#shared.delete(key)
   }
+}
+
+/** The domains that were made for the group; the static ones stay. */
+function freeOwnDomains(group: IommuGroup, driver: IommuDriver): void {
+  const { defaultDomain, blockingDomain } = group
+  const fixed = [driver.blockedDomain, driver.identityDomain]
+  if (defaultDomain !== undefined && !fixed.includes(defaultDomain)) defaultDomain.free()
+  if (blockingDomain !== undefined && !fixed.includes(blockingDomain)) blockingDomain.free()
 }
 
 /** Direct regions are mapped one to one before the device is attached (`spec/01` §1.2b). */

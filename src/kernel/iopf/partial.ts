@@ -2,21 +2,25 @@
 import { ENOMEM } from '../../base/errno.ts'
 import { EVENTS } from '../../trace/events.ts'
 import type { Fault, FaultGroup, FaultParam } from '../iommu/fault.ts'
+import { traceDropped } from './fault-trace.ts'
 
 /** Requests whose group is still open, one list a device in arrival order (`spec/01` §3.2). */
 
 /** Keeps a copy; nothing is answered. 0, or ENOMEM's number. */
 export function keepPartial(param: FaultParam, fault: Fault): number {
   const { world, pool } = param.queue
-  if (world.failpoints.hit('alloc_fault')) return ENOMEM.errno
+  const { trace } = world
+  const { rid } = param.source
+  if (world.failpoints.hit('alloc_fault')) {
+    if (trace.enabled) traceDropped(world, rid, fault, 'no memory')
+    return ENOMEM.errno
+  }
   const copy = pool.takeFault()
   copy.copyFrom(fault)
   if (param.partialLast === undefined) param.partialFirst = copy
   else param.partialLast.next = copy
   param.partialLast = copy
   param.partialCount++
-  const { rid } = param.source
-  const { trace } = world
   if (trace.enabled) trace.emit(EVENTS.fault_partial, trace.flowOf(rid, fault.grpid), rid, fault.grpid)
   return 0
 }
@@ -44,10 +48,11 @@ export function gatherPartials(param: FaultParam, group: FaultGroup): void {
 
 /** Forgets every open request of the device. */
 export function dropPartials(param: FaultParam): void {
-  const { pool } = param.queue
+  const { pool, world } = param.queue
   let fault = param.partialFirst
   while (fault !== undefined) {
     const next = fault.next
+    if (world.trace.enabled) traceDropped(world, param.source.rid, fault, 'open group discarded')
     pool.giveFault(fault)
     fault = next
   }

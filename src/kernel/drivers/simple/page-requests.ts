@@ -37,7 +37,7 @@ import {
   Fault,
   RESPONSE_INVALID,
 } from '../../iommu/fault.ts'
-import { traceRequest } from '../../iopf/fault-trace.ts'
+import { traceDropped, traceRequest } from '../../iopf/fault-trace.ts'
 import type { IopfQueue } from '../../iopf/queue.ts'
 import { reportDeviceFault } from '../../iopf/report.ts'
 import type { CommandRing } from './command-ring.ts'
@@ -164,14 +164,10 @@ export class PageRequestHandler {
     const fault = this.#fault
     const { world, commands } = this.#parts
     const { trace } = world
-    const last = (fault.flags & FAULT_LAST_PAGE) !== 0
     const hasPasid = (fault.flags & FAULT_PASID_VALID) !== 0
     this.bad++
-    if (trace.enabled) {
-      const flow = trace.flowOf(this.#rid, fault.grpid)
-      trace.emit(EVENTS.page_request_dropped, flow, this.#rid, fault.grpid, last ? 1 : 0, trace.intern(why))
-    }
-    if (!last) return
+    if (trace.enabled) traceDropped(world, this.#rid, fault, why)
+    if ((fault.flags & FAULT_LAST_PAGE) === 0) return
     if (trace.enabled) traceRequest(world, EVENTS.page_response, this.#rid, fault, RESPONSE_INVALID)
     commands.pageResponse(
       this.#rid,

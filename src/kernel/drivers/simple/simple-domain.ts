@@ -28,7 +28,7 @@ export class Attachment {
 
 /** A domain of the simple driver: what stands in the unit's tables for it, and who uses it. */
 export class SimpleDomain extends Domain implements AddressSpace {
-  readonly spaceFlags: number
+  spaceFlags: number
   readonly tag: number
   readonly root: number
   readonly rootHigh: number

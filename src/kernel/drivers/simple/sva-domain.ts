@@ -28,8 +28,6 @@ export interface SvaParts {
 export class SvaDomain extends SimpleDomain implements MmNotifier {
   readonly mm: Mm
   readonly #parts: SvaParts
-  /** The process is gone: its table must not be walked any more. */
-  released = false
 
   /** EINVAL when the unit cannot walk the process's table. */
   constructor(owner: object, parts: SvaParts, mm: Mm, options: { tag: number; handler: FaultHandler }) {
@@ -64,7 +62,7 @@ export class SvaDomain extends SimpleDomain implements MmNotifier {
   /** The process ends: entries are cleared with faults disabled, so that accesses abort and nobody hears of them. */
   release(): void {
     const { words, commands, invalidation } = this.#parts
-    this.released = true
+    this.spaceFlags = SPACE_FAULT_DISABLE
     for (const attachment of this.attachments) {
       clearSpace(words, attachment.spaceAt, SPACE_FAULT_DISABLE)
       commands.invalidatePasid(attachment.rid, attachment.pasid)

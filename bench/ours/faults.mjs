@@ -10,7 +10,7 @@ import { createMachine, createTransfer, PROT_READ, PROT_WRITE } from '../../dist
 import { check } from './order.mjs'
 
 const PAGE = 4096
-const PAGES = 16384
+const PAGES = 1024
 const BASE = 0x40_0000_0000n
 const SINK = 0x10_0000_0000n
 const BASE_HI = 0x40

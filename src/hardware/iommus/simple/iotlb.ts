@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { ACCESS_PRIV } from '../../pci/messages.ts'
+import { ACCESS_PRIV, ACCESS_WRITE } from '../../pci/messages.ts'
 import { COMMAND_RANGE_ALL } from './layout.ts'
 
-/** Int32 of one entry: address bits 31:12 with the granted ACCESS_ bits below, address bits 63:32, domain, frame. */
+/** Int32 of one entry: address bits 31:12 with VALID and the granted ACCESS_ bits below, bits 63:32, domain, frame. */
 const STRIDE = 4
+const PAGE_MASK = ~0xfff
+const VALID = 16
 const WAYS = 4
 const SET_WORDS = STRIDE * WAYS
 
@@ -15,38 +17,33 @@ export class Iotlb {
   /** Of the entry that `find` returned. */
   readonly words: Int32Array
   readonly #setMask: number
-  #victim: number
+  /** Way of each set that the next entry takes, modulo 4. */
+  readonly #victims: Uint8Array
 
   /** `entries`: a power of two, at least 4. */
   constructor(entries: number) {
     this.words = new Int32Array(entries * STRIDE)
     this.#setMask = entries / WAYS - 1
-    this.#victim = 0
+    this.#victims = new Uint8Array(entries / WAYS)
   }
 
   /** First word of the entry that grants `access` to the page at the same privilege, -1 when there is none. */
   find(domain: number, hi: number, lo: number, access: number): number {
     const { words } = this
-    const base = this.#setOf(domain, hi, lo)
-    const page = lo & ~0xfff
+    const base = this.#setOf(domain, hi, lo) * SET_WORDS
+    const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
+    const wanted = (lo & PAGE_MASK) | VALID | access
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-      const tag = words[at]!
-      if (
-        (tag & ~0xfff) === page &&
-        words[at + 1] === hi &&
-        words[at + 2] === domain &&
-        (tag & (access | ACCESS_PRIV)) === access &&
-        (tag & 0xfff) !== 0
-      )
-        return at
+      if ((words[at]! & mask) === wanted && words[at + 1] === hi && words[at + 2] === domain) return at
     }
     return -1
   }
 
+  /** After a `find` in vain. */
   insert(domain: number, hi: number, lo: number, frame: number, access: number): void {
     const { words } = this
-    const at = this.#slotFor(domain, hi, lo)
-    words[at] = (lo & ~0xfff) | access
+    const at = this.#slotFor(domain, hi, lo, access)
+    words[at] = (lo & PAGE_MASK) | VALID | access
     words[at + 1] = hi
     words[at + 2] = domain
     words[at + 3] = frame
@@ -64,41 +61,40 @@ export class Iotlb {
     for (let at = 0; at < this.words.length; at += STRIDE) {
       const { words } = this
       if (domain >= 0 && words[at + 2] !== domain) continue
-      if (((words[at]! ^ lo) & maskLo & ~0xfff) === 0 && ((words[at + 1]! ^ hi) & maskHi) === 0) words[at] = 0
+      if (((words[at]! ^ lo) & maskLo & PAGE_MASK) === 0 && ((words[at + 1]! ^ hi) & maskHi) === 0)
+        words[at] = 0
     }
   }
 
   get used(): number {
     let count = 0
-    for (let at = 0; at < this.words.length; at += STRIDE) if ((this.words[at]! & 0xfff) !== 0) count++
+    for (let at = 0; at < this.words.length; at += STRIDE) if ((this.words[at]! & VALID) !== 0) count++
     return count
   }
 
   #drop(domain: number, hi: number, lo: number): void {
     const { words } = this
-    const base = this.#setOf(domain, hi, lo)
+    const base = this.#setOf(domain, hi, lo) * SET_WORDS
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-      if ((words[at]! & ~0xfff) === lo && words[at + 1] === hi && words[at + 2] === domain) words[at] = 0
+      if ((words[at]! & PAGE_MASK) === lo && words[at + 1] === hi && words[at + 2] === domain) words[at] = 0
     }
   }
 
-  /** The page's own entry, else a free one, else the next victim of the set. */
-  #slotFor(domain: number, hi: number, lo: number): number {
+  /** The page's own entry, which granted less (a plain read that found nothing has none), else the oldest of the set. */
+  #slotFor(domain: number, hi: number, lo: number, access: number): number {
     const { words } = this
-    const base = this.#setOf(domain, hi, lo)
-    const page = lo & ~0xfff
-    let free = -1
-    for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-      const tag = words[at]!
-      if ((tag & 0xfff) === 0) free = at
-      else if ((tag & ~0xfff) === page && words[at + 1] === hi && words[at + 2] === domain) return at
+    const set = this.#setOf(domain, hi, lo)
+    const base = set * SET_WORDS
+    if ((access & (ACCESS_WRITE | ACCESS_PRIV)) !== 0) {
+      const page = lo & PAGE_MASK
+      for (let at = base; at < base + SET_WORDS; at += STRIDE) {
+        if ((words[at]! & PAGE_MASK) === page && words[at + 1] === hi && words[at + 2] === domain) return at
+      }
     }
-    if (free >= 0) return free
-    this.#victim = (this.#victim + STRIDE) & (SET_WORDS - 1)
-    return base + this.#victim
+    return base + (this.#victims[set]!++ & (WAYS - 1)) * STRIDE
   }
 
   #setOf(domain: number, hi: number, lo: number): number {
-    return (((lo >>> 12) ^ hi ^ Math.imul(domain, 0x9e3b)) & this.#setMask) * SET_WORDS
+    return ((lo >>> 12) ^ hi ^ Math.imul(domain, 0x9e3b)) & this.#setMask
   }
 }

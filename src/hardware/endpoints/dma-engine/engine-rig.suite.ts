@@ -10,6 +10,7 @@ import * as L from '../../iommus/simple/layout.ts'
 import type { PageTable } from '../../page-tables/page-table.ts'
 import * as C from '../../pci/config-layout.ts'
 import { NO_PASID, PRG_SUCCESS } from '../../pci/messages.ts'
+import type { Histogram } from '../../../trace/histogram.ts'
 import { type DmaEngineOptions, dmaEngineConfig } from './config.ts'
 import { DmaEngine } from './engine.ts'
 import { type Transfer, type TransferOptions, createTransfer } from './transfer.ts'
@@ -20,6 +21,7 @@ export interface RigOptions extends DriverOptions {
   readonly allocation?: number
   readonly ats?: boolean
   readonly firstDataFrame?: number
+  readonly histogram?: Histogram
 }
 
 /** What the scripted handler does with a group. */
@@ -50,6 +52,7 @@ export class EngineRig {
       agent: this.driver.unit,
       memory: this.driver.memory,
       config,
+      ...(options.histogram === undefined ? {} : { histogram: options.histogram }),
     })
     this.driver.unit.connect(this.engine)
     this.driver.unit.interrupts.pageRequest.connect(() => this.handle())

@@ -103,10 +103,37 @@ describe('bytes move', () => {
     expect(new Set(transfers.map(({ status }) => status))).toEqual(new Set(['done']))
   })
 
+  test('tens of megabytes, pages of the range sharing a frame', () => {
+    const rig = new EngineRig({ engine: { groupPages: 32 } })
+    rig.answer = (group) => {
+      for (const { hi, lo } of group) rig.table.map(hi, lo, 3000, 1, READ_WRITE)
+      return 0
+    }
+    const length = 40_000_001
+    const transfer = rig.run({ op: 'fill', destination: 0xff00_0fffn, lengthBytes: length, value: 3 })
+    expect(transfer).toMatchObject({ status: 'done', bytesDone: length, faultsTaken: 9767 })
+    expect(rig.engine.counters.groups).toBe(Math.ceil(9767 / 32))
+  })
+
+  test('a length that no memory can hold ends where the handler says so', () => {
+    const rig = new EngineRig({ engine: { groupPages: 3 } })
+    rig.answer = (group) => (group[0]!.lo === 0 ? rig.mapAll(group) : 1)
+    const transfer = rig.run({ op: 'fill', destination: 0n, lengthBytes: 2 ** 52 })
+    expect(transfer).toMatchObject({ status: 'invalid', bytesDone: 3 * 4096 })
+  })
+
   test('a frame that does not exist ends the transfer', () => {
     const rig = new EngineRig()
     rig.table.map(0, 0x1000, 1 << 20, 1, READ_WRITE)
     expect(rig.run({ op: 'fill', destination: 0x1000n, lengthBytes: 1 }).status).toBe('bus-error')
+  })
+})
+
+describe('groups larger than the ring', () => {
+  test('never reach the handler whole: the unit answers Success until the retries are used up', () => {
+    const rig = new EngineRig({ requestEntries: 4, engine: { groupPages: 8, retriesMax: 5 } })
+    expect(rig.run({ op: 'fill', destination: 0n, lengthBytes: 32_768 }).status).toBe('retries')
+    expect(rig.groups).toEqual([])
   })
 })
 

@@ -16,7 +16,10 @@ export const RECORD_SHIFT = 5
 export const REG_CAPABILITY = 0x00
 /** RO: largest number of entries of a ring (all three). */
 export const REG_RING_ENTRIES_MAX = 0x04
-/** RW: CONTROL_ bits. Clearing a queue's bit resets its head and tail to 0. */
+/**
+ * RW: CONTROL_ bits. Clearing a queue's bit resets its head and tail to 0. A queue's bit stays clear when its entries are
+ * fewer than 2 or more than REG_RING_ENTRIES_MAX, or its frames are not RAM.
+ */
 export const REG_CONTROL = 0x08
 /** RW1C: STATUS_ bits. */
 export const REG_STATUS = 0x0c
@@ -221,7 +224,7 @@ export const REASON_NO_EXECUTE = 0x13
 export const REASON_PRIVILEGE = 0x14
 export const REASON_RESERVED_BITS = 0x15
 export const REASON_NOT_CANONICAL = 0x16
-/** Identity or stage-1 output outside the addresses that the unit can produce. */
+/** SPACE_IDENTITY: the address lies outside physical memory. */
 export const REASON_ADDRESS_SIZE = 0x17
 /** Added to the REASON_ of the walk when the stage-2 table of a nested space refused. */
 export const REASON_STAGE2 = 0x20
@@ -239,7 +242,10 @@ export const COMMAND_ALL: number = 1 << 10
 export const WAIT_STORE: number = 1 << 11
 /** WAIT: set STATUS_WAIT_COMPLETE (and interrupt). */
 export const WAIT_INTERRUPT: number = 1 << 12
-/** WAIT: complete only after page requests and responses on their way have arrived. */
+/**
+ * WAIT: PRG Responses on their way are delivered before it completes. Page requests on their way are pushed ahead by the
+ * completion of an INVALIDATE_ATC of their function, so a drain puts one before the WAIT.
+ */
 export const WAIT_PAGE_REQUEST_DRAIN: number = 1 << 13
 export const COMMAND_RID_SHIFT = 16
 /** Word 1: PASID 19:0, response code 27:24 (PAGE_RESPONSE); domain (INVALIDATE_IOTLB); value (WAIT). */

@@ -62,6 +62,19 @@ test('a wide one starts at 2 MiB (spec/02 §3.4; the kernel gives 0x200000)', ()
   expect(map(0n, 2n ** 63n - 2n)).toBe(0x200000n)
 })
 
+test.each([
+  [0x100800n, 1n, 0x1800n],
+  [0x100004n, 2n, 0x1004n],
+  [0x100001n, 0x100n, 0x1001n],
+  [0x100c00n, 0x801n, 0x1c00n],
+  [0x101000n, 1n, 0x1001n],
+  [0x101000n, 3n, 0x1004n],
+  [0x100000n, 0x401n, 0x1800n],
+])('behind one byte at 0x1000, memory at %s of %s bytes goes where 7.2.13 put it', (va, length, iova) => {
+  ioas.map({ userAddress: 0x100000n, lengthBytes: 1, iova: 0x1000n })
+  expect(map(va, length)).toBe(iova)
+})
+
 test('the first hole that is large enough is taken, and a hole may be filled to its last byte', () => {
   ioas.map({ userAddress: 0n, lengthBytes: 0x1000, iova: 0x1000n })
   ioas.map({ userAddress: 0n, lengthBytes: 0x1000, iova: 0x3000n })

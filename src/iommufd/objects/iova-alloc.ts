@@ -12,6 +12,17 @@ const ALIGN_MAX = 2 * 1024 * 1024
 const LOWEST_LO = PAGE_BYTES
 const HIGHEST_LO = -1 - PAGE_BYTES
 
+/** What is looked for. */
+class Wanted {
+  align = 1
+  /** Of the memory in its page. */
+  offset = 0
+  lengthHi = 0
+  lengthLo = 0
+}
+
+const wanted = new Wanted()
+const window = new ByteRange()
 const hole = new ByteRange()
 const reservedHole = new ByteRange()
 const aligned = new Sum()
@@ -37,22 +48,39 @@ export function allocateIova(
 ): void {
   if ((lengthHi | lengthLo) === 0 || lengthHi < 0 || (lengthHi === 0x7fffffff && lengthLo === -1))
     throw EOVERFLOW
-  const align = alignmentOf(addressHi, addressLo, lengthHi, lengthLo)
-  if (align < ioas.alignment) throw EINVAL
-  const offset = addressLo & (PAGE_BYTES - 1)
+  wanted.align = alignmentOf(addressHi, addressLo, lengthHi, lengthLo)
+  wanted.offset = addressLo & (PAGE_BYTES - 1)
+  wanted.lengthHi = lengthHi
+  wanted.lengthLo = lengthLo
+  if (wanted.align < ioas.alignment) throw EINVAL
+  if (!fitsAllowed(ioas, out)) throw ENOSPC
+}
+
+/** First fit in the allowed ranges, or everywhere when there are none. */
+function fitsAllowed(ioas: IoasObject, out: Iova): boolean {
   const { allowed } = ioas
   if (allowed.size === 0) {
-    if (fits(ioas, 0, LOWEST_LO, -1, HIGHEST_LO, align, offset, lengthHi, lengthLo, out)) return
-    throw ENOSPC
+    openWindow(0, 0, -1, -1)
+    return fits(ioas, out)
   }
   for (let slot = allowed.first(); slot >= 0; slot = allowed.next(slot)) {
-    const startHi = allowed.startHiAt(slot)
-    const startLo = allowed.startLoAt(slot)
-    const lastHi = allowed.lastHiAt(slot)
-    const lastLo = allowed.lastLoAt(slot)
-    if (fits(ioas, startHi, startLo, lastHi, lastLo, align, offset, lengthHi, lengthLo, out)) return
+    openWindow(
+      allowed.startHiAt(slot),
+      allowed.startLoAt(slot),
+      allowed.lastHiAt(slot),
+      allowed.lastLoAt(slot),
+    )
+    if (fits(ioas, out)) return true
   }
-  throw ENOSPC
+  return false
+}
+
+/** The range without the first and the last page of the whole space. */
+function openWindow(startHi: number, startLo: number, lastHi: number, lastLo: number): void {
+  window.startHi = startHi
+  window.startLo = startHi === 0 && startLo >>> 0 < LOWEST_LO ? LOWEST_LO : startLo
+  window.lastHi = lastHi
+  window.lastLo = compareU64(lastHi, lastLo, -1, HIGHEST_LO) > 0 ? HIGHEST_LO : lastLo
 }
 
 function alignmentOf(addressHi: number, addressLo: number, lengthHi: number, lengthLo: number): number {
@@ -62,36 +90,22 @@ function alignmentOf(addressHi: number, addressLo: number, lengthHi: number, len
   return Math.min(ofLength, addressLo & -addressLo)
 }
 
-/** First fit in one window. */
-function fits(
-  ioas: IoasObject,
-  startHi: number,
-  startLo: number,
-  lastHi: number,
-  lastLo: number,
-  align: number,
-  offset: number,
-  lengthHi: number,
-  lengthLo: number,
-  out: Iova,
-): boolean {
-  let hi = startHi
-  let lo = startLo
-  if (hi === 0 && lo >>> 0 < LOWEST_LO) lo = LOWEST_LO
-  let endHi = lastHi
-  let endLo = lastLo
-  if (compareU64(endHi, endLo, -1, HIGHEST_LO) > 0) {
-    endHi = -1
-    endLo = HIGHEST_LO
-  }
-  while (compareU64(hi, lo, endHi, endLo) <= 0 && nextHole(ioas, hi, lo)) {
-    if (compareU64(hole.startHi, hole.startLo, endHi, endLo) > 0) return false
-    if (compareU64(hole.lastHi, hole.lastLo, endHi, endLo) > 0) {
-      hole.lastHi = endHi
-      hole.lastLo = endLo
+/**
+ * First fit in one window. The window's own start is moved to the first suitable address before its holes are looked at
+ * (observed on 7.2.13; `spec/02` §3.4 does not say so): in a space with one byte at 0x1000 taken, 1 byte of memory at
+ * …800 goes to 0x1800, not to 0x1801.
+ */
+function fits(ioas: IoasObject, out: Iova): boolean {
+  if (!rangeFits(window, out)) return false
+  let { hi, lo } = out
+  while (nextHole(ioas, hi, lo)) {
+    if (compareU64(hole.startHi, hole.startLo, window.lastHi, window.lastLo) > 0) return false
+    if (compareU64(hole.lastHi, hole.lastLo, window.lastHi, window.lastLo) >= 0) {
+      hole.lastHi = window.lastHi
+      hole.lastLo = window.lastLo
+      return rangeFits(hole, out)
     }
-    if (holeFits(align, offset, lengthHi, lengthLo, out)) return true
-    if ((hole.lastHi & hole.lastLo) === -1) return false
+    if (rangeFits(hole, out)) return true
     lo = (hole.lastLo + 1) | 0
     hi = lo === 0 ? (hole.lastHi + 1) | 0 : hole.lastHi
   }
@@ -119,14 +133,15 @@ function nextHole(ioas: IoasObject, fromHi: number, fromLo: number): boolean {
   return true
 }
 
-/** Whether the length fits into `hole` at the first suitable address, which goes into `out`. */
-function holeFits(align: number, offset: number, lengthHi: number, lengthLo: number, out: Iova): boolean {
-  aligned.add(hole.startHi, hole.startLo, 0, align - 1)
+/** Whether what is wanted fits into the range at the first suitable address, which goes into `out`. */
+function rangeFits(range: ByteRange, out: Iova): boolean {
+  const { align, offset, lengthHi, lengthLo } = wanted
+  aligned.add(range.startHi, range.startLo, 0, align - 1)
   if (aligned.overflow) return false
-  const hi = aligned.hi
+  const { hi } = aligned
   const lo = (aligned.lo & -align) | offset
-  if (compareU64(hi, lo, hole.lastHi, hole.lastLo) >= 0) return false
-  room.subtract(hole.lastHi, hole.lastLo, hi, lo)
+  if (compareU64(hi, lo, range.lastHi, range.lastLo) >= 0) return false
+  room.subtract(range.lastHi, range.lastLo, hi, lo)
   const needHi = lengthLo === 0 ? (lengthHi - 1) | 0 : lengthHi
   if (compareU64(room.hi, room.lo, needHi, (lengthLo - 1) | 0) < 0) return false
   out.hi = hi

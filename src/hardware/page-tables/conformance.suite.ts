@@ -108,6 +108,19 @@ function mapping(check: Check): void {
     expect(rig.out.frame).toBe(900)
   })
 
+  check('maps anew where the table used last has gone', (rig) => {
+    for (const forget of [(): number => rig.unmap(rig.base, rig.pages(1)), (): void => rig.table.clear()]) {
+      rig.map(rig.base, 5, 1, RW)
+      rig.map(rig.base + 4096n, 7, 1, RW)
+      forget()
+      expect(rig.unmap(rig.base, 1)).toBe(0)
+      rig.map(rig.base, 6, 1, RW)
+      expect(rig.walk(rig.base)).toBe(WALK_OK)
+      expect(rig.out.frame).toBe(6)
+      rig.unmap(rig.base, 1)
+    }
+  })
+
   check('maps and unmaps single granules', (rig) => {
     const granule = rig.size(0)
     const at = rig.base + granule

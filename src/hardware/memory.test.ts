@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest'
 import { BrokenInvariant } from '../base/assert.ts'
 import { type FrameBacking, PhysicalMemory } from './memory.ts'
-import { createBulkMemory, hostWasm, type WasmApi, type WasmMemory } from './memory/wasm-copy.ts'
 
 const MIB = 1 << 20
 
@@ -160,27 +159,4 @@ test('the highest frame of 4 GiB is reached', () => {
   expect(memory.load32(last, 0)).toBe(0x12345678)
   expect(memory.fill(last, 0, 4096, 1)).toBe(true)
   expect(memory.bytes[2 ** 32 - 1]).toBe(1)
-})
-
-test('memory that is refused shared is made unshared, and without WebAssembly it is an array', () => {
-  const real = hostWasm()!
-  const isolated: WasmApi = {
-    ...real,
-    Module: real.Module,
-    Instance: real.Instance,
-    Memory: new Proxy(real.Memory, {
-      construct: (target, [options]: [{ initial: number; maximum: number; shared: boolean }]): WasmMemory => {
-        if (options.shared) throw new TypeError('no shared memory here')
-        return new target(options)
-      },
-    }),
-  }
-  const unshared = createBulkMemory(65536, isolated)
-  expect(unshared.kind).toBe('wasm')
-  const bytes = new Uint8Array(unshared.buffer)
-  bytes[5] = 9
-  unshared.copy(100, 5, 1)
-  unshared.fill(200, 7, 2)
-  expect([bytes[100], ...bytes.subarray(199, 203)]).toEqual([9, 0, 7, 7, 0])
-  expect(createBulkMemory(65536, undefined).kind).toBe('array')
 })

@@ -70,6 +70,8 @@ export class Machine {
   readonly latency: Histogram
   readonly iommus: readonly MachineIommu[]
   readonly #devices: MachineDevice[]
+  /** Outstanding Page Request Allocation by requester id: what the driver asks for at probe. */
+  readonly #priAllocations: Map<number, number>
 
   constructor(config: MachineConfig) {
     this.latencies = { ...NO_LATENCIES, ...config.latencies }
@@ -79,6 +81,7 @@ export class Machine {
     this.core = new IommuCore(this.world)
     this.sva = new Sva(this.world)
     this.latency = new Histogram()
+    this.#priAllocations = new Map()
     this.iommus = config.iommus.map((iommu) => this.#createIommu(iommu, config.policy ?? {}))
     this.#devices = []
     config.devices.forEach((device, index) => this.#plug(device, index))
@@ -156,6 +159,7 @@ export class Machine {
       rings: { pageRequests: config.pageRequestQueueEntries ?? 256 },
       policy,
       workLatencyNanos: latencies.workQueue,
+      priRequests: (device) => this.#priAllocations.get(device.rid) ?? 1,
     })
     return { name: config.name, unit, driver, faultQueue: driver.queue }
   }
@@ -189,6 +193,8 @@ export class Machine {
     })
     iommu.unit.connect(engine)
     const device = new Device({ name, rid, config: engine.configSpace })
+    this.world.trace.registerDevice(rid, name)
+    if (pri !== false) this.#priAllocations.set(rid, pri.allocation ?? pri.capacity)
     this.#devices.push({ name, engine, device, iommu })
     this.core.probe(device, iommu.driver)
   }

@@ -38,6 +38,8 @@ export interface SideParts {
 export class FaultQueueSide implements MemorySide {
   readonly places: readonly StreamPlace[]
   dead: boolean
+  /** Unrecoverable faults that the handler was told of. */
+  heard: number
   readonly #parts: SideParts
   readonly #process: MachineProcess
   readonly #iommufd: Iommufd
@@ -50,6 +52,7 @@ export class FaultQueueSide implements MemorySide {
   constructor(parts: SideParts) {
     const { machine, scenario, source } = parts
     this.dead = false
+    this.heard = 0
     this.#parts = parts
     this.#process = machine.process()
     this.#devices = new Map()
@@ -85,6 +88,8 @@ export class FaultQueueSide implements MemorySide {
   start(): void {
     const { machine, scenario } = this.#parts
     const { handler } = scenario.process
+    if (scenario.policy.unifiedHandler)
+      this.queue.onUnrecoverable((records) => (this.heard += records.length))
     const options = this.#loopOptions()
     if (handler.style === 'sync') {
       this.#loop = new FaultLoop(machine.world, options)

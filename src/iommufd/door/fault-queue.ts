@@ -7,6 +7,7 @@ import {
 } from '../abi/index.ts'
 import { DESTROY } from '../ioctl-table.ts'
 import type { FaultObject } from '../objects/fault-queue.ts'
+import type { UnrecoverableRecord } from '../objects/unrecoverable-inbox.ts'
 import type { OpenFile } from '../files.ts'
 import { BytesBuffer } from '../user-memory.ts'
 import type { Door } from './door.ts'
@@ -90,6 +91,14 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
    */
   onReadable(callback: (() => void) | undefined): void {
     this.#object.onReadable(callback)
+  }
+
+  /**
+   * Hears of unrecoverable faults too, where the queue's page tables translate: a wish of the original discussions, off
+   * until called. As a step of its own; `undefined` stops it. There is nothing to answer.
+   */
+  onUnrecoverable(listener: ((records: readonly UnrecoverableRecord[]) => void) | undefined): void {
+    this.#object.inbox.listen(listener)
   }
 
   /** Batches of whole groups; waits while nothing is queued; ends when this queue's descriptor is closed. */

@@ -123,12 +123,11 @@ function attachHwpt(place: Place, hwpt: HwptObject): void {
   hwpt.users++
 }
 
-/** The first device of the group does the hardware's work. EINVAL also for a PASID of a device without any (`spec/03` §8). */
+/** The first device of the group does the hardware's work. */
 function attachFirst(place: Place, hwpt: HwptObject): Attachment {
   const { context, device, pasid } = place
   const { igroup } = device
   checkPasidCompatible(igroup, pasid, hwpt)
-  if (pasid !== PASID_NONE && device.device.maxPasids === 0) throw EINVAL
   const handle = makeHandle(context, device)
   if (pasid === PASID_NONE) attachGroupHandle(hwpt.domain, igroup.group, handle)
   else attachDevicePasid(hwpt.domain, device.device, pasid, handle)

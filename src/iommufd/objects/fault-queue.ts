@@ -4,6 +4,7 @@ import { EFAULT, EINVAL, ENOMEM, ESPIPE } from '../../base/errno.ts'
 import { IdTable } from '../../base/id-table.ts'
 import { List } from '../../base/list.ts'
 import {
+  type FaultEvent,
   type FaultGroup,
   type FaultHandler,
   type FaultTarget,
@@ -24,6 +25,7 @@ import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../files.ts'
 import type { UserBuffer } from '../user-memory.ts'
 import { IommufdAttachHandle } from './attach-handle.ts'
 import { IommufdObject, OBJECT_FAULT } from './object-table.ts'
+import { UnrecoverableInbox } from './unrecoverable-inbox.ts'
 
 const RECORD_BYTES = HwptPgfault.SIZE
 const ANSWER_BYTES = HwptPageResponse.SIZE
@@ -53,6 +55,8 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   readonly #scratch: Uint8Array = new Uint8Array(RECORD_BYTES)
   readonly #scratchView: DataView = new DataView(this.#scratch.buffer)
   readonly #pollers: (() => void)[] = []
+  /** Unrecoverable faults of the page tables that carry the queue, for whoever asked to hear of them. */
+  readonly inbox: UnrecoverableInbox
   #callback: (() => void) | undefined = undefined
   #alarm: Alarm | undefined = undefined
 
@@ -62,6 +66,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     this.#wakeLatencyNanos = wakeLatencyNanos
     this.deliver = new List<FaultGroup>('deliver')
     this.awaiting = new List<FaultGroup>('awaiting')
+    this.inbox = new UnrecoverableInbox(world, wakeLatencyNanos)
   }
 
   /** Linux's iommufd_fault_iopf_handler: never refuses. */
@@ -83,6 +88,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     this.#cookies.bury(group.cookie)
     this.#withdrawn.add(group.cookie)
     group.cookie = 0
+  }
+
+  unrecoverable(event: FaultEvent): void {
+    this.inbox.put(event)
   }
 
   /** Whole groups, oldest first. Returns bytes. ESPIPE, EINVAL, EFAULT, ENOMEM (`spec/02` §6.3). */

@@ -60,11 +60,12 @@ describe('attach to a PASID: checks in the order of spec/01 §2.2', () => {
     expect(driver.calls).toHaveLength(3)
   })
 
-  test('without any device that has PASIDs it succeeds and calls no driver', () => {
+  test('where no device of the group has PASIDs every PASID is EINVAL (observed on 7.2.13: spec/03 §8)', () => {
     const { driver, devices } = fakeMachine([0])
-    attachDevicePasid(driver.domain('a'), devices[0]!, 5000, new AttachHandle())
+    const attach = (): void => attachDevicePasid(driver.domain('a'), devices[0]!, 1, new AttachHandle())
+    expect(thrownBy(attach)).toBe(EINVAL)
     expect(driver.calls).toEqual([])
-    expect(attachHandleGet(devices[0]!.group!, 5000, 0)).toBeInstanceOf(AttachHandle)
+    expect(devices[0]!.group!.pasidArray.size).toBe(0)
   })
 
   test('no memory for the reservation is ENOMEM', () => {

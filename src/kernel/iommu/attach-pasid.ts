@@ -27,7 +27,7 @@ export function attachDevicePasid(
   if (!domain.attachesPasid || blockedPasidDomain(device) === undefined) throw EOPNOTSUPP
   if (!domainFits(domain, device.driver) || pasid === 0) throw EINVAL
   if (group.recoveryCount > 0) throw EBUSY
-  for (const member of group.devices) if (member.maxPasids > 0 && pasid >= member.maxPasids) throw EINVAL
+  if (!pasidFits(group, pasid)) throw EINVAL
   if (group.pasidArray.get(pasid) !== undefined) throw EBUSY
   const entry = reserve(group, pasid)
   try {
@@ -110,4 +110,14 @@ function undo(device: IommuDevice, domain: Domain, pasid: number, old: Domain | 
   if (device.maxPasids === 0) return
   if (old === undefined) blockPasid(device, pasid, domain)
   else mustSucceed(() => device.driver!.setDevicePasid(old, device, pasid, domain), device)
+}
+
+/** Within the PASIDs of every device that has any; a group without PASIDs takes none (`spec/03` §8 overrides `01` §2.2). */
+function pasidFits(group: IommuGroup, pasid: number): boolean {
+  let some = false
+  for (const { maxPasids } of group.devices) {
+    if (maxPasids > 0 && pasid >= maxPasids) return false
+    some ||= maxPasids > 0
+  }
+  return some
 }

@@ -136,6 +136,6 @@ describe('domains', () => {
     expect(rig.driver.capable(rig.device, 5)).toBe(false)
     const domain = rig.driver.domainAllocPaging(rig.device, { flags: 0 })
     expect(thrownBy(() => rig.driver.setDevicePasid(domain, rig.device, 1))).toBe(EOPNOTSUPP)
-    attachDevicePasid(domain, rig.device, 1, undefined)
+    expect(thrownBy(() => attachDevicePasid(domain, rig.device, 1, undefined))).toBe(EINVAL)
   })
 })

@@ -134,7 +134,7 @@ export class Machine {
 
   /** Everything goes: devices, drivers, units. All frames are free afterwards, unless something leaked. */
   shutDown(): void {
-    for (const { name } of [...this.#devices]) this.removeDevice(name)
+    while (this.#devices.length > 0) this.removeDevice(this.#devices[0]!.name)
     for (const { driver } of this.iommus) driver.stop()
   }
 

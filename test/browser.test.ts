@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { existsSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { build } from 'esbuild'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -56,7 +55,8 @@ describe.skipIf(!present)('the core in a browser', () => {
 
   async function runPage(prelude: string): Promise<PageOutcome> {
     server = await serve(script)
-    const { port } = server.address() as AddressInfo
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
     try {
       const page = await browser.newPage()

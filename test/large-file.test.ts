@@ -25,21 +25,14 @@ describe('a sparse file of 1 GiB', () => {
   afterAll(() => rmSync(folder, { recursive: true }))
 
   it('arrives whole, in less than 500 MB of memory', { timeout: 300_000 }, () => {
-    const child = spawnSync(
-      process.execPath,
-      [
-        ...['--import', new URL('support/max-rss.mjs', import.meta.url).href, 'dist/cli/main.js', 'simulate'],
-        ...[
-          'examples/demand-paging.yaml',
-          '--set',
-          `workload.source=${file}`,
-          '--set',
-          'workload.chunk=1MiB',
-        ],
-        ...['--set', 'process.handler.faultAround=15', '--json', '--quiet'],
-      ],
-      { encoding: 'utf8' },
+    const preload = new URL('support/max-rss.mjs', import.meta.url).href
+    const settings = [`workload.source=${file}`, 'workload.chunk=1MiB', 'process.handler.faultAround=15']
+    const words = ['simulate', 'examples/demand-paging.yaml', '--json', '--quiet'].concat(
+      settings.flatMap((setting) => ['--set', setting]),
     )
+    const child = spawnSync(process.execPath, ['--import', preload, 'dist/cli/main.js'].concat(words), {
+      encoding: 'utf8',
+    })
     expect(child.stderr).toMatch(/max-rss \d+/)
     expect(child.status).toBe(0)
     const report = JSON.parse(child.stdout)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ResidentSet, type SlotOwner } from './resident-set.ts'
 
@@ -12,7 +12,7 @@ describe('ResidentSet', () => {
   it('hands out every slot once before it evicts', () => {
     const set = new ResidentSet(3)
     const owner = recordingOwner()
-    expect([set.take(owner), set.take(owner), set.take(owner)].sort()).toEqual([0, 1, 2])
+    expect([set.take(owner), set.take(owner), set.take(owner)].toSorted((a, b) => a - b)).toEqual([0, 1, 2])
     expect(set.evictions).toBe(0)
   })
 

@@ -34,7 +34,7 @@ export class ResidentSet {
     this.evictions = 0
     this.residentMax = 0
     this.resident = 0
-    this.#owners = new Array<SlotOwner | undefined>(capacity).fill(undefined)
+    this.#owners = Array.from({ length: capacity }, () => undefined)
     this.#free = Int32Array.from({ length: capacity }, (_, index) => capacity - 1 - index)
     this.#freeCount = capacity
     this.#order = new Int32Array(capacity)

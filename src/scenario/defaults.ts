@@ -33,8 +33,11 @@ export const DEFAULT_HANDLER: HandlerSection = {
   misbehaviour: { kind: 'none', after: 0, delay: 1_000_000 },
 }
 
+function nanos(hop: keyof Latencies): number {
+  return LATENCY_DEFAULTS[hop].nanos
+}
+
 export function defaultLatencies(): Latencies {
-  const nanos = (hop: keyof Latencies): number => LATENCY_DEFAULTS[hop].nanos
   return {
     ats: nanos('ats'),
     pageRequest: nanos('pageRequest'),

@@ -151,8 +151,8 @@ export type SourceSpec =
 
 export interface WorkloadSection {
   readonly source: SourceSpec
-  /** File to write; without it the copy goes to an unnamed temporary file. */
-  readonly destination: string | 'none'
+  /** File to write; 'none': the copy goes to an unnamed temporary file. */
+  readonly destination: string
   /** Bytes of one transfer; chunk i of the source goes to stream i mod n. */
   readonly chunk: Bytes
   readonly streams: readonly StreamSection[]

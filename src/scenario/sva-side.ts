@@ -80,7 +80,7 @@ export class SvaSide implements MemorySide {
   }
 
   detachAll(): void {
-    for (const device of [...this.#handles.keys()]) this.detach(device)
+    for (const device of this.#handles.keys()) this.detach(device)
   }
 
   close(): void {

@@ -26,8 +26,14 @@ export {
   type UnmapRequest,
 } from './iommufd/iommufd.ts'
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './kernel/mm/prot.ts'
-export { createMachine, Machine, type MachineDevice, type MachineIommu, MachineProcess } from './machine.ts'
-export type { DeviceConfig, IommuConfig, MachineConfig, MachineLatencies } from './machine-config.ts'
+export {
+  createMachine,
+  Machine,
+  type MachineDevice,
+  type MachineIommu,
+  MachineProcess,
+} from './machine/machine.ts'
+export type { DeviceConfig, IommuConfig, MachineConfig, MachineLatencies } from './machine/config.ts'
 export { scenarioOf } from './scenario/defaults.ts'
 export type { Scenario } from './scenario/document.ts'
 export type { RunResult, ScenarioIo } from './scenario/result.ts'

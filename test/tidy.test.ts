@@ -159,7 +159,7 @@ function folderOfRoom({ path }: { readonly path: string }): string {
 }
 
 function isRoot({ path }: { readonly path: string }): boolean {
-  return path.endsWith('.test.ts') || /^(bench|scripts)\//.test(path)
+  return path.endsWith('.test.ts') || /^(bench|scripts|test\/support)\//.test(path)
 }
 
 /** Sources of the package's subpaths. */

@@ -3,7 +3,7 @@ import { EINVAL, isErrno } from '../base/errno.ts'
 import { POLL_IN } from '../iommufd/files.ts'
 import type { FaultQueue } from '../iommufd/iommufd.ts'
 import { FAULT_LAST_PAGE } from '../kernel/iommu/fault.ts'
-import type { Machine, MachineDevice } from '../machine.ts'
+import type { Machine, MachineDevice } from '../machine/machine.ts'
 import { Balance } from './balance.ts'
 
 const NOTHING = new Uint8Array(0)

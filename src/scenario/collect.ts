@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import type { Machine, MachineDevice } from '../machine.ts'
+import type { Machine, MachineDevice } from '../machine/machine.ts'
 import type { Histogram } from '../trace/histogram.ts'
 import type { FaultCounts, LatencySummary, PagerCounts, RunResult } from './result.ts'
 import type { Workload } from './workload.ts'

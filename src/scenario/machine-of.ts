@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { RESPONSE_FAILURE, RESPONSE_INVALID } from '../kernel/iommu/fault.ts'
-import type { DeviceConfig, MachineConfig } from '../machine-config.ts'
+import type { DeviceConfig, MachineConfig } from '../machine/config.ts'
 import { type Decisions, defaultDecisions, seededDecisions } from '../sim/decisions.ts'
 import type { Failpoints } from '../sim/failpoint.ts'
 import type { DeviceSection, Scenario } from './document.ts'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** What a machine is made of, as one plain object. */
-import type { FaultPolicy } from './kernel/iommu/fault.ts'
-import type { WorldOptions } from './trace/world.ts'
+import type { FaultPolicy } from '../kernel/iommu/fault.ts'
+import type { WorldOptions } from '../trace/world.ts'
 
 export interface IommuConfig {
   readonly name: string

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './base/assert.ts'
-import { dmaEngineConfig } from './hardware/endpoints/dma-engine/config.ts'
-import { DmaEngine } from './hardware/endpoints/dma-engine/engine.ts'
-import { simpleConfig } from './hardware/iommus/simple/config.ts'
-import { SimpleIommu } from './hardware/iommus/simple/unit.ts'
-import { PhysicalMemory } from './hardware/memory.ts'
-import { type Iommufd, openIommufd } from './iommufd/iommufd.ts'
-import { Process, type ProcessOptions } from './iommufd/process.ts'
-import { SimpleDriver } from './kernel/drivers/simple/driver.ts'
-import { Device } from './kernel/iommu/device.ts'
-import type { FaultPolicy } from './kernel/iommu/fault.ts'
-import { IommuCore } from './kernel/iommu/probe.ts'
-import type { IopfQueue } from './kernel/iopf/queue.ts'
-import { FrameAllocator } from './kernel/mm/frame-allocator.ts'
-import { Mm } from './kernel/mm/mm.ts'
-import { Sva } from './kernel/sva/sva.ts'
+import { assert } from '../base/assert.ts'
+import { dmaEngineConfig } from '../hardware/endpoints/dma-engine/config.ts'
+import { DmaEngine } from '../hardware/endpoints/dma-engine/engine.ts'
+import { simpleConfig } from '../hardware/iommus/simple/config.ts'
+import { SimpleIommu } from '../hardware/iommus/simple/unit.ts'
+import { PhysicalMemory } from '../hardware/memory.ts'
+import { type Iommufd, openIommufd } from '../iommufd/iommufd.ts'
+import { Process, type ProcessOptions } from '../iommufd/process.ts'
+import { SimpleDriver } from '../kernel/drivers/simple/driver.ts'
+import { Device } from '../kernel/iommu/device.ts'
+import type { FaultPolicy } from '../kernel/iommu/fault.ts'
+import { IommuCore } from '../kernel/iommu/probe.ts'
+import type { IopfQueue } from '../kernel/iopf/queue.ts'
+import { FrameAllocator } from '../kernel/mm/frame-allocator.ts'
+import { Mm } from '../kernel/mm/mm.ts'
+import { Sva } from '../kernel/sva/sva.ts'
 import {
   type DeviceConfig,
   type IommuConfig,
   type MachineConfig,
   type MachineLatencies,
   NO_LATENCIES,
-} from './machine-config.ts'
-import { Histogram } from './trace/histogram.ts'
-import { createWorld, type World } from './trace/world.ts'
+} from './config.ts'
+import { Histogram } from '../trace/histogram.ts'
+import { createWorld, type World } from '../trace/world.ts'
 
 /** An IOMMU: its silicon, its driver and the driver's fault queue. */
 export interface MachineIommu {

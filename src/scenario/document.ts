@@ -3,6 +3,9 @@
  * A scenario after validation: every default filled in, every quantity a plain number. `schema.ts` checks documents against
  * these types; the names are those of the YAML document, so `machine.devices.0.pri.capacity` is the path in both.
  */
+import { MISBEHAVIOURS, type MisbehaviourKind } from '../handlers/misbehaviour.ts'
+
+export { MISBEHAVIOURS }
 
 /** Virtual nanoseconds, a non-negative integer. Written `5us`, `10ms`, `250ns`, `1s` in a document. */
 export type Nanos = number
@@ -128,17 +131,8 @@ export interface HandlerSection {
   readonly misbehaviour: MisbehaviourSection
 }
 
-export const MISBEHAVIOURS = [
-  'none',
-  'slow',
-  'dies-after',
-  'never-answers',
-  'wrong-cookie',
-  'invalid-code',
-] as const
-
 export interface MisbehaviourSection {
-  readonly kind: (typeof MISBEHAVIOURS)[number]
+  readonly kind: MisbehaviourKind
   /** Groups handled well before it starts. */
   readonly after: number
   /** What `slow` adds to each group. */

@@ -22,7 +22,7 @@
 #endif
 
 #define PAGE 4096L
-#define PAGES 1024L
+#define PAGES 128L
 
 static int uffd;
 static char *area, *source;

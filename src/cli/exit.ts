@@ -45,6 +45,7 @@ const FILE_ERRORS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the name is too long',
+  EFBIG: 'larger than this file system allows',
   ENOSPC: 'no space left on the device',
   EROFS: 'the file system is read-only',
   EMFILE: 'too many open files',

@@ -53,14 +53,15 @@ async function simulate(
   const io = ioOf(files, interruption, progress)
   const result = await runScenario(scenario, io)
     .catch((error: unknown) => {
-      throw explainSetUp(error)
+      throw explainRunFailure(error)
     })
     .finally(() => progress?.end())
   const digests = result.stopped ? NO_DIGESTS : await digestsOf(files, interruption)
   const wallMillis = Math.round(performance.now() - started)
   await saveTrace(files, result, scenario.seed)
-  files.commit()
   const run = digests === undefined ? { ...result, stopped: true } : result
+  if (run.stopped) files.commitStopped()
+  else files.commit()
   const expectations = checkExpectations(scenario.expect, run, digests ?? NO_DIGESTS)
   return {
     scenario: scenario.name,
@@ -108,12 +109,14 @@ async function saveTrace(files: RunFiles, { trace }: RunResult, seed: number): P
   for (const piece of exportNdjson(trace, { seed })) files.trace.write(piece)
 }
 
-/** The machine could not be built as the scenario says; everything else is not expected. */
-function explainSetUp(error: unknown): unknown {
+const SCARCITY = new Set<string>(['ENOMEM', 'ENOSPC', 'EFAULT'])
+
+/** The machine could not do what the scenario says; everything else is not expected. */
+function explainRunFailure(error: unknown): unknown {
   const isTyped = error instanceof IommufdError
   if (!isTyped && !isErrno(error)) return error
   const what = isTyped ? error.message : error.code
   const advice = 'next: give machine.memory more, or process.handler.residentLimit less\n'
-  const next = error.code === 'ENOMEM' ? advice : ''
-  return new CliError(EXIT_INPUT, `the scenario cannot be set up: ${what}\n${next}${reproducer()}`)
+  const next = SCARCITY.has(error.code) ? advice : ''
+  return new CliError(EXIT_INPUT, `the scenario cannot be carried out: ${what}\n${next}${reproducer()}`)
 }

@@ -6,6 +6,11 @@ import { FileSource } from '../files/file-source.ts'
 import { generatedSource } from '../files/generated-source.ts'
 import { OutputFile } from '../files/output-file.ts'
 import { complaintAt, type LoadedScenario } from '../scenario/load.ts'
+import { formatBytes } from '../scenario/quantity.ts'
+import { checkResidentLimit } from './resident-limit.ts'
+
+/** What one run copies at most; hours of work, and bookkeeping of 32 MiB. */
+const WORKLOAD_BYTES_MAX = 2 ** 40
 
 export interface RunFileOptions {
   readonly tracePath: string | undefined
@@ -21,6 +26,12 @@ export class RunFiles {
   constructor(loaded: LoadedScenario, options: RunFileOptions) {
     const { workload } = loaded.scenario
     this.source = openSource(loaded)
+    const { lengthBytes } = this.source
+    if (lengthBytes > WORKLOAD_BYTES_MAX) {
+      const limit = `at most ${formatBytes(WORKLOAD_BYTES_MAX)}`
+      throw complaintAt(loaded, ['workload', 'source'])(formatBytes(lengthBytes), limit)
+    }
+    checkResidentLimit(loaded, lengthBytes)
     const path = workload.destination === 'none' ? undefined : workload.destination
     if (path !== undefined && this.source instanceof FileSource && this.source.isSameFile(path)) {
       throw complaintAt(loaded, ['workload', 'destination'])(
@@ -31,7 +42,7 @@ export class RunFiles {
     this.trace =
       options.tracePath === undefined ? undefined : new OutputFile(options.tracePath, options.force)
     try {
-      this.destination = openDestination(path, this.source.lengthBytes, options.force)
+      this.destination = openDestination(path, lengthBytes, options.force)
     } catch (error) {
       this.trace?.abort()
       throw error
@@ -42,6 +53,13 @@ export class RunFiles {
   commit(): void {
     if (this.source instanceof FileSource) this.source.assertUnchanged()
     this.destination.commit()
+    this.trace?.commit()
+    this.#isCommitted = true
+  }
+
+  /** A run that was stopped leaves its trace; half a copy under the name of a whole one would be a trap. */
+  commitStopped(): void {
+    this.destination.abort()
     this.trace?.commit()
     this.#isCommitted = true
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { broken } from '../../base/assert.ts'
 import { List, type ListNode } from '../../base/list.ts'
 import type { Alarm } from '../../sim/clock.ts'
 import type { Work, WorkQueue } from '../../sim/work-queue.ts'
@@ -139,6 +140,45 @@ export class FaultGroup implements ListNode<FaultGroup> {
   newer: FaultGroup | undefined = undefined
 }
 
+/**
+ * A `List` of groups with functions of its own: those of `List` see nodes of many classes, and every field they touch is
+ * then looked up anew (95 ns against 13 for a removal and an insertion).
+ */
+export class GroupList extends List<FaultGroup> {
+  override pushLast(group: FaultGroup): void {
+    const { last } = this
+    if (group.list !== undefined) broken(`group for ${this.name} is still on ${group.list.name}`)
+    group.list = this
+    group.previous = last
+    if (last === undefined) this.first = group
+    else last.next = group
+    this.last = group
+    this.length++
+  }
+
+  override pushFirst(group: FaultGroup): void {
+    const { first } = this
+    if (group.list !== undefined) broken(`group for ${this.name} is still on ${group.list.name}`)
+    group.list = this
+    group.next = first
+    if (first === undefined) this.last = group
+    else first.previous = group
+    this.first = group
+    this.length++
+  }
+
+  override remove(group: FaultGroup): void {
+    const { next, previous } = group
+    if (group.list !== this) broken(`group is on ${group.list?.name ?? 'no list'}, not on ${this.name}`)
+    if (previous === undefined) this.first = next
+    else previous.next = next
+    if (next === undefined) this.last = previous
+    else next.previous = previous
+    group.list = group.next = group.previous = undefined
+    this.length--
+  }
+}
+
 /** What the wishes are set to; all off in the faithful machine (`spec/01` §8.4). */
 export interface FaultPolicy {
   /** Unanswered faults a device may have in groups; a group beyond it is answered at once. 0: no quota. */
@@ -187,13 +227,17 @@ export interface FaultQueue {
 export class FaultParam {
   readonly source: FaultSource
   readonly queue: FaultQueue
+  /** The queue's. */
+  readonly world: World
+  readonly pool: FaultPool
+  readonly policy: FaultPolicy
   users = 1
   /** Requests whose group is still open, in arrival order. No bound, as in the kernel (Q3). */
   partialFirst: Fault | undefined = undefined
   partialLast: Fault | undefined = undefined
   partialCount = 0
   /** Groups that nobody has dequeued or answered, newest first (Q7). */
-  readonly pending: List<FaultGroup>
+  readonly pending: GroupList
   /** Groups with a deadline, earliest first; on the pending list or the handler's. */
   oldest: FaultGroup | undefined = undefined
   newest: FaultGroup | undefined = undefined
@@ -207,6 +251,9 @@ export class FaultParam {
   constructor(source: FaultSource, queue: FaultQueue) {
     this.source = source
     this.queue = queue
-    this.pending = new List<FaultGroup>(`faults of ${source.name}`)
+    this.world = queue.world
+    this.pool = queue.pool
+    this.policy = queue.policy
+    this.pending = new GroupList(`faults of ${source.name}`)
   }
 }

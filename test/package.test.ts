@@ -49,6 +49,14 @@ describe('the manifest', () => {
     expect(targets.filter((target) => !existsSync(join(ROOT, target)))).toEqual([])
   })
 
+  it('has a complete lock file, so that npm ci works; next where not: node scripts/complete-lock.mjs', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/complete-lock.mjs', '--check'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    })
+    expect(status, stderr).toBe(0)
+  })
+
   it('pins every dependency', () => {
     for (const version of Object.values(manifest.dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/)
     expect(Object.keys(manifest.dependencies)).toEqual(['commander', 'yaml', 'zod'])

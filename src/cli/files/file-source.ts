@@ -38,8 +38,12 @@ export class FileSource implements PageSource {
 
   /** The same file behind another name? */
   isSameFile(path: string): boolean {
-    const stats = statSync(path, { throwIfNoEntry: false })
-    return stats !== undefined && stats.ino === this.#opened.ino && stats.dev === this.#opened.dev
+    try {
+      const { ino, dev } = statSync(path)
+      return ino === this.#opened.ino && dev === this.#opened.dev
+    } catch {
+      return false
+    }
   }
 
   /** Throws where somebody wrote to the file since it was opened: its digest would prove nothing. */

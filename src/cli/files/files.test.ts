@@ -271,6 +271,11 @@ describe('a written file', () => {
     expect(error.message).toContain('there is no such file')
   })
 
+  it('cannot stand below a file', () => {
+    const error = failureOf(() => new OutputFile(join(written('plain', 'x'), 'out'), false))
+    expect([error.exitCode, error.message.includes('not a directory')]).toEqual([EXIT_HOST, true])
+  })
+
   it('that is unfinished can be removed in a hurry', () => {
     new OutputFile(join(folder, 'out'), false).write('x')
     removeUnfinishedFiles()

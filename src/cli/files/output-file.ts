@@ -25,7 +25,7 @@ export class OutputFile {
   constructor(path: string, force: boolean) {
     this.path = path
     this.#isForced = force
-    const stats = statSync(path, { throwIfNoEntry: false })
+    const stats = statsOf(path)
     if (stats?.isDirectory() === true) throw refusal(path, 'this is a directory, expected a file name')
     if (stats?.isFile() === true && !force) throw existing(path)
     const inPlace = stats !== undefined && !stats.isFile()
@@ -82,6 +82,15 @@ function openFor(path: string, beside: string | undefined, stats: Stats | undefi
   }
   try {
     return beside === undefined ? openSync(path, 'w') : openSync(beside, 'wx+', 0o666)
+  } catch (error) {
+    throw cannotWrite(path, error)
+  }
+}
+
+/** Undefined where nothing has the name. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
   } catch (error) {
     throw cannotWrite(path, error)
   }

@@ -43,7 +43,9 @@ await machine.run(async () => {
 const bytes = new Uint8Array(16 * PAGE)
 process_.mm.read(buffer, bytes)
 const filled = bytes.filter((byte) => byte === 0x5a).length
-console.log(`transfer ${transfer.status}: ${filled} bytes of 0x5a in our memory, from offset ${bytes.indexOf(0x5a)}`)
+console.log(
+  `transfer ${transfer.status}: ${filled} bytes of 0x5a in our memory, from offset ${bytes.indexOf(0x5a)}`,
+)
 
 device.detach()
 hwpt.destroy()

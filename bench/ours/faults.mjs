@@ -24,9 +24,10 @@ function contentOf(page) {
 
 /** A machine, a process with memory, an attached device and its transfers, one after the other in each of `inFlight`. */
 class Bench {
-  constructor({ group, inFlight }) {
+  constructor({ group, inFlight, wakeUpNanos = 0 }) {
     this.group = group
     this.machine = createMachine({
+      latencies: { wakeUp: wakeUpNanos },
       iommus: [{ name: 'iommu0', model: 'simple' }],
       devices: [
         {
@@ -174,6 +175,6 @@ const HANDLERS = {
   async: asynchronous,
 }
 
-export function setup({ handler, group, inFlight }) {
-  return HANDLERS[handler](new Bench({ group, inFlight }))
+export function setup({ handler, ...options }) {
+  return HANDLERS[handler](new Bench(options))
 }

@@ -147,7 +147,7 @@ export interface WorkloadSection {
   readonly source: SourceSpec
   /** File to write; 'none': the copy goes to an unnamed temporary file. */
   readonly destination: string
-  /** Bytes of one transfer; chunk i of the source goes to stream i mod n. */
+  /** Bytes of one transfer. Each stream copies a share of its own, whole pages, in transfers of this size. */
   readonly chunk: Bytes
   readonly streams: readonly StreamSection[]
   readonly events: readonly EventSection[]

@@ -85,11 +85,17 @@ class Run {
   async #serve(): Promise<boolean> {
     const { clock, scheduler } = this.#machine.world
     while (!this.#workload.ended) {
-      await scheduler.run(() => scheduler.sleep(SLICE_NANOS), 'scenario')
+      await scheduler.run(() => scheduler.sleep(this.#sliceNanos()), 'scenario')
       if (!(await this.#io.checkpoint(this.#workload.bytesDone))) return true
       if (clock.armedCount === 0) return false
     }
     return false
+  }
+
+  /** At least to the next thing that is due. */
+  #sliceNanos(): number {
+    const { clock } = this.#machine.world
+    return clock.armedCount === 0 ? SLICE_NANOS : Math.max(SLICE_NANOS, clock.nextAt - clock.now)
   }
 
   /** Nobody answers any more (or we were told to stop): the devices are detached, which answers for them. */
@@ -105,7 +111,7 @@ class Run {
   async #settle(): Promise<void> {
     const { clock, scheduler } = this.#machine.world
     await scheduler.run(async () => {
-      while (clock.armedCount > 0) await scheduler.sleep(SLICE_NANOS)
+      while (clock.armedCount > 0) await scheduler.sleep(this.#sliceNanos())
     }, 'settle')
   }
 

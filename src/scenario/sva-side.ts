@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { isErrno } from '../base/errno.ts'
 import { PAGE_BYTES } from '../base/u64.ts'
 import type { PageSource } from '../handlers/page-source.ts'
 import { persist } from '../handlers/transient.ts'
@@ -74,8 +75,18 @@ export class SvaSide implements MemorySide {
     const page = new Uint8Array(PAGE_BYTES)
     for (let index = 0; index * PAGE_BYTES < destination.lengthBytes; index++) {
       const address = this.#destination + BigInt(index * PAGE_BYTES)
+      if (this.#readPage(address, page)) destination.writePage!(index, page, 0)
+    }
+  }
+
+  /** `false`: memory is exhausted, so no device can have written there either. */
+  #readPage(address: bigint, page: Uint8Array): boolean {
+    try {
       persist(() => this.#process.mm.read(address, page))
-      destination.writePage!(index, page, 0)
+      return true
+    } catch (thrown) {
+      if (!isErrno(thrown)) throw thrown
+      return false
     }
   }
 

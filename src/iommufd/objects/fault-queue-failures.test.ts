@@ -118,9 +118,11 @@ describe('a group that the core takes back (spec/01 §8.4)', () => {
 class Model {
   readonly queued: { grpid: number; count: number }[] = []
   readonly awaiting: Map<number, number> = new Map()
+  /** 0 once an answer to it was refused while groups were awaited (observed on 7.2.13). */
+  firstCookie = 1
 
   freeCookie(): number {
-    let cookie = 1
+    let cookie = this.firstCookie
     while (this.awaiting.has(cookie)) cookie++
     return cookie
   }
@@ -137,6 +139,7 @@ class Model {
   }
 
   write(cookie: number, code: number): number | string {
+    if (code <= 1 && cookie === 0 && this.awaiting.size > 0) this.firstCookie = 0
     return code > 1 || !this.awaiting.delete(cookie) ? 'EINVAL' : 8
   }
 }

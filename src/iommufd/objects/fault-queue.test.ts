@@ -40,6 +40,12 @@ function trigger(grpid: number, count = 1, pasid?: number): void {
   for (let i = 1; i <= count; i++) machine.report({ ...where, last: i === count, address: i * 0x1000 })
 }
 
+/** Reads a new group; its cookie. */
+function readOne(): number {
+  trigger(1)
+  return read(40)[0]!.cookie
+}
+
 const cookies = (records: readonly HwptPgfault[]): number[] => records.map((record) => record.cookie)
 
 describe('spec/02 §6.7', () => {
@@ -257,5 +263,44 @@ describe('a fault queue', () => {
     expect(machine.iommu.takeAnswers()).toEqual([])
     device.detach()
     expect(machine.iommu.takeAnswers()).toEqual(['dev0 grpid 1 INVALID'])
+  })
+})
+
+/** Observed on 7.2.13 (ext): every sequence of 7 reads and answers to the cookies 0, 1 and 2. */
+describe('an answer to cookie 0', () => {
+  test('is refused and makes 0 the next cookie when a group is awaited', () => {
+    expect(readOne()).toBe(1)
+    expect(codeOf(() => write([0, 0]))).toBe('EINVAL')
+    expect([readOne(), readOne()]).toEqual([0, 2])
+    machine.iommu.takeAnswers()
+    expect(write([0, 1])).toBe(8)
+    expect(machine.iommu.takeAnswers()).toEqual(['dev0 grpid 1 INVALID'])
+  })
+
+  test('changes nothing while no group is awaited, or with a code that is refused', () => {
+    expect(codeOf(() => write([0, 0]))).toBe('EINVAL')
+    expect(readOne()).toBe(1)
+    expect(codeOf(() => write([0, 2]))).toBe('EINVAL')
+    expect(readOne()).toBe(2)
+  })
+
+  test('leaves 0 free for good, also once everything is answered', () => {
+    readOne()
+    expect(write([1, 0], [0, 0])).toBe(8)
+    expect(readOne()).toBe(1)
+    expect(codeOf(() => write([0, 0]))).toBe('EINVAL')
+    expect(write([1, 0])).toBe(8)
+    expect([readOne(), readOne()]).toEqual([0, 1])
+  })
+
+  test('detaching answers cookie 0 before the others', () => {
+    readOne()
+    expect(codeOf(() => write([0, 0]))).toBe('EINVAL')
+    trigger(7)
+    expect(cookies(read(40))).toEqual([0])
+    machine.iommu.takeAnswers()
+    device.detach()
+    expect(machine.iommu.takeAnswers()).toEqual(['dev0 grpid 7 INVALID', 'dev0 grpid 1 INVALID'])
+    expect(codeOf(() => write([0, 0]))).toBe('EINVAL')
   })
 })

@@ -47,7 +47,8 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   readonly awaiting: List<FaultGroup>
   readonly #world: World
   readonly #wakeLatencyNanos: number
-  readonly #cookies: IdTable<FaultGroup> = new IdTable<FaultGroup>()
+  /** From 1 up; 0 is taken until an answer to it frees it (`#refuse`). */
+  readonly #cookies: IdTable<FaultGroup> = new IdTable<FaultGroup>(0)
   /** Cookies of groups that the core took back: taken until their late answer has come. */
   readonly #withdrawn: Set<number> = new Set()
   readonly #record: HwptPgfault = new HwptPgfault()
@@ -64,6 +65,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     super(OBJECT_FAULT)
     this.#world = world
     this.#wakeLatencyNanos = wakeLatencyNanos
+    this.#cookies.reserve()
     this.deliver = new List<FaultGroup>('deliver')
     this.awaiting = new List<FaultGroup>('awaiting')
     this.inbox = new UnrecoverableInbox(world, wakeLatencyNanos)
@@ -142,7 +144,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
       group = group.previous
       if (newer.handle === handle) this.#answerInvalid(newer)
     }
-    for (let cookie = this.#cookies.nextId(0); cookie >= 0; cookie = this.#cookies.nextId(cookie)) {
+    for (let cookie = this.#cookies.nextId(-1); cookie >= 0; cookie = this.#cookies.nextId(cookie)) {
       const group = this.#cookies.get(cookie)!
       if (group.handle === handle) this.#answerInvalid(group)
     }
@@ -153,7 +155,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     this.#alarm?.cancel()
     for (let group = this.deliver.first; group !== undefined; group = this.deliver.first)
       this.#answerInvalid(group)
-    for (let cookie = this.#cookies.nextId(0); cookie >= 0; cookie = this.#cookies.nextId(cookie))
+    for (let cookie = this.#cookies.nextId(-1); cookie >= 0; cookie = this.#cookies.nextId(cookie))
       this.#answerInvalid(this.#cookies.get(cookie)!)
     assert(this.awaiting.length === 0, `${this.awaiting.length} groups are awaited without a cookie`)
   }
@@ -237,16 +239,17 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     const { cookie, code } = answer
     if (code !== IOMMUFD_PAGE_RESP_SUCCESS && code !== IOMMUFD_PAGE_RESP_INVALID) throw EINVAL
     const group = this.#cookies.get(cookie)
-    if (group === undefined) this.#refuseLate(cookie)
+    if (group === undefined) this.#refuse(cookie)
     if (this.#world.trace.enabled) this.#traceWrite(group, code)
     this.#finish(group, code)
   }
 
-  #refuseLate(cookie: number): never {
+  /** Nobody waits under the cookie. An answer to 0 while groups are awaited frees 0 for good: the next read hands it out. */
+  #refuse(cookie: number): never {
     if (this.#withdrawn.delete(cookie)) {
       this.#cookies.erase(cookie)
       if (this.#world.trace.enabled) this.#world.trace.emit(LATE_RESPONSE, 0, cookie)
-    }
+    } else if (cookie === 0 && this.awaiting.length > 0 && this.#cookies.isTaken(0)) this.#cookies.erase(0)
     throw EINVAL
   }
 

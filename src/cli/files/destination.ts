@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { PAGE_BYTES } from '../../base/u64.ts'
 import type { PageSource } from '../../handlers/page-source.ts'
 import { cannotWrite, OutputFile } from './output-file.ts'
-import { ReadAhead } from './read-ahead.ts'
+import { ReadAhead } from '../../host/read-ahead.ts'
 
 export interface Destination extends PageSource {
   writePage(pageIndex: number, from: Uint8Array, at: number): void

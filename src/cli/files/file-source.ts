@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs'
 import type { PageSource } from '../../handlers/page-source.ts'
 import { CliError, EXIT_INPUT, explainFileError } from '../exit.ts'
-import { ReadAhead } from './read-ahead.ts'
+import { ReadAhead } from '../../host/read-ahead.ts'
 
 /** Makes the error for a file that is not what was expected: `got` and `expected` complete its sentence. */
 export type FileComplaint = (got: string, expected: string) => CliError

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { readSync } from 'node:fs'
-import { PAGE_BYTES } from '../../base/u64.ts'
+import { PAGE_BYTES } from '../base/u64.ts'
 
 const AHEAD_PAGES = 32
 

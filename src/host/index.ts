@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/** What needs Node: the package's subpath ./host. */
+export { type FileSource, openFileSource } from './file-source.ts'

@@ -130,7 +130,7 @@ export class FaultLoop {
   #repairAll(records: number): number {
     let nanos = 2 * this.#costs.systemCallNanos
     let ok = true
-    for (let index = 0; index < records; index++) {
+    for (let index = 0; index < records && !this.#stopped; index++) {
       const pager = this.#options.route.pagerFor(this.#records.deviceId(index), this.#records.pasid(index))
       if (pager === undefined) ok = false
       else {

@@ -8,20 +8,19 @@ import { traceDropped } from './fault-trace.ts'
 
 /** Keeps a copy; nothing is answered. 0, or ENOMEM's number. */
 export function keepPartial(param: FaultParam, fault: Fault): number {
-  const { world, pool } = param.queue
+  const { world } = param
   const { trace } = world
-  const { rid } = param.source
   if (world.failpoints.hit('alloc_fault')) {
-    if (trace.enabled) traceDropped(world, rid, fault, 'no memory')
+    if (trace.enabled) traceDropped(world, param.source.rid, fault, 'no memory')
     return ENOMEM.errno
   }
-  const copy = pool.takeFault()
+  const copy = param.pool.takeFault()
   copy.copyFrom(fault)
   if (param.partialLast === undefined) param.partialFirst = copy
   else param.partialLast.next = copy
   param.partialLast = copy
   param.partialCount++
-  if (trace.enabled) trace.emit(EVENTS.fault_partial, trace.flowOf(rid, fault.grpid), rid, fault.grpid)
+  if (trace.enabled) tracePartial(param, fault)
   return 0
 }
 
@@ -48,7 +47,7 @@ export function gatherPartials(param: FaultParam, group: FaultGroup): void {
 
 /** Forgets every open request of the device. */
 export function dropPartials(param: FaultParam): void {
-  const { pool, world } = param.queue
+  const { pool, world } = param
   let fault = param.partialFirst
   while (fault !== undefined) {
     const next = fault.next
@@ -58,6 +57,12 @@ export function dropPartials(param: FaultParam): void {
   }
   param.partialFirst = param.partialLast = undefined
   param.partialCount = 0
+}
+
+function tracePartial(param: FaultParam, fault: Fault): void {
+  const { trace } = param.world
+  const { rid } = param.source
+  trace.emit(EVENTS.fault_partial, trace.flowOf(rid, fault.grpid), rid, fault.grpid)
 }
 
 function unlink(param: FaultParam, fault: Fault, before: Fault | undefined): void {

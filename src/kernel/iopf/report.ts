@@ -21,6 +21,11 @@ import { gatherPartials, keepPartial } from './partial.ts'
 import { answer, freeGroup, respondGroup } from './respond.ts'
 import { setDeadline } from './timeout.ts'
 
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const PASID_VALID = FAULT_PASID_VALID
+const LAST_PAGE = FAULT_LAST_PAGE
+const PENDING = GROUP_PENDING
+
 /**
  * Linux's iommu_report_device_fault (`spec/01` §3.2). Copies the fault, never throws. Returns 0 when the request is
  * kept, delivered or answered FAILURE (Q5); 22 (EINVAL) when it has no handler and was answered INVALID, a request that
@@ -30,22 +35,25 @@ export function reportDeviceFault(device: Device, fault: Fault): number {
   const { group, faultParam } = device
   if (group === undefined) return refuseStray(device, fault)
   if (group.world.trace.enabled) traceReport(group, device.rid, fault)
-  const handle = findHandle(group, device.driver!.userPasidTable, fault)
+  const handle = findHandle(group, device, fault)
   if (handle === undefined || faultParam === undefined) return refuse(group, device, fault)
-  if ((fault.flags & FAULT_LAST_PAGE) === 0) return keepPartial(faultParam, fault)
+  if ((fault.flags & LAST_PAGE) === 0) return keepPartial(faultParam, fault)
   deliver(faultParam, fault, handle)
   return 0
 }
 
 /** The handle of the PASID, or of the RID; only one whose domain has a handler. Bare domains have no handle (Q9). */
-function findHandle(group: IommuGroup, userPasidTable: boolean, fault: Fault): AttachHandle | undefined {
-  const pasid = (fault.flags & FAULT_PASID_VALID) !== 0 ? fault.pasid : 0
-  let handle = group.pasidArray.get(pasid)?.handle
-  if (handle === undefined && userPasidTable && (fault.flags & FAULT_PASID_VALID) !== 0) {
-    handle = group.pasidArray.get(0)?.handle
-    if (handle?.domain!.type !== DOMAIN_NESTED) return undefined
-  }
-  return handle?.domain!.iopfHandler === undefined ? undefined : handle
+function findHandle(group: IommuGroup, device: Device, fault: Fault): AttachHandle | undefined {
+  const pasid = (fault.flags & PASID_VALID) !== 0 ? fault.pasid : 0
+  const handle = group.pasidArray.get(pasid)?.handle ?? nestedHandle(group, device, fault)
+  return handle === undefined || handle.domain!.iopfHandler === undefined ? undefined : handle
+}
+
+/** For a PASID that the host has not attached but a guest, who owns the PASID table, has: the RID's. */
+function nestedHandle(group: IommuGroup, device: Device, fault: Fault): AttachHandle | undefined {
+  if (!device.driver!.userPasidTable || (fault.flags & PASID_VALID) === 0) return undefined
+  const handle = group.pasidArray.get(0)?.handle
+  return handle?.domain!.type === DOMAIN_NESTED ? handle : undefined
 }
 
 /** No handler: answered INVALID at once. */
@@ -64,28 +72,30 @@ function refuseStray(device: Device, fault: Fault): number {
 
 /** The group is complete: to its handler, or answered here. The handler is the last request's (Q4). */
 function deliver(param: FaultParam, fault: Fault, handle: AttachHandle): void {
-  const { world, policy } = param.queue
+  const { world, policy } = param
   const lacksMemory = world.failpoints.hit('alloc_group')
   const group = makeGroup(param, fault)
   if (lacksMemory) return abort(param, group)
   if (policy.quotaFaults !== 0 && param.outstandingFaults > policy.quotaFaults) {
     return refuseOverQuota(param, group)
   }
+  const handler = handle.domain!.iopfHandler!
   group.handle = handle
-  group.handler = handle.domain!.iopfHandler!
-  setDeadline(param, group)
+  group.handler = handler
+  if (param.alarm !== undefined) setDeadline(param, param.alarm, group)
   if (world.trace.enabled) traceRequest(world, EVENTS.fault_delivered, param.source.rid, fault, group.count)
-  if (!group.handler.handle(group)) abort(param, group)
+  if (!handler.handle(group)) abort(param, group)
 }
 
 /** A pending group of the open requests and the last one. Without memory the kernel has one on its stack. */
 function makeGroup(param: FaultParam, fault: Fault): FaultGroup {
-  const { world, pool } = param.queue
-  const group = pool.takeGroup()
+  const { world } = param
+  const group = param.pool.takeGroup()
   group.last.copyFrom(fault)
-  gatherPartials(param, group)
+  if (param.partialCount === 0) group.count = 1
+  else gatherPartials(param, group)
   group.param = param
-  group.state = GROUP_PENDING
+  group.state = PENDING
   param.users++
   param.outstandingFaults += group.count
   param.pending.pushFirst(group)
@@ -97,7 +107,7 @@ function makeGroup(param: FaultParam, fault: Fault): FaultGroup {
 
 /** No memory, or the handler did not take it: answered FAILURE. */
 function abort(param: FaultParam, group: FaultGroup): void {
-  const { world } = param.queue
+  const { world } = param
   if (world.trace.enabled) traceRequest(world, EVENTS.fault_abort, param.source.rid, group.last, 0)
   respondGroup(group, RESPONSE_FAILURE)
   freeGroup(group)
@@ -105,7 +115,7 @@ function abort(param: FaultParam, group: FaultGroup): void {
 
 /** The quota, a wish (`spec/01` §8.3, §8.4): what the device has outstanding, this group included, is too much. */
 function refuseOverQuota(param: FaultParam, group: FaultGroup): void {
-  const { world, policy } = param.queue
+  const { world, policy } = param
   const { rid } = param.source
   param.quotaRefusals++
   param.queue.quotaRefusals++
@@ -127,6 +137,6 @@ function traceReport(group: IommuGroup, rid: number, fault: Fault): void {
   const { trace } = group.world
   const flow = trace.flowOf(rid, fault.grpid)
   const pasid = pasidOf(fault)
-  const flags = fault.perm | ((fault.flags & FAULT_LAST_PAGE) !== 0 ? REQUEST_LAST : 0)
+  const flags = fault.perm | ((fault.flags & LAST_PAGE) !== 0 ? REQUEST_LAST : 0)
   trace.emit(EVENTS.fault_reported, flow, rid, pasid, fault.addrHi, fault.addrLo, fault.grpid, flags)
 }

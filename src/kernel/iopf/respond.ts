@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { broken } from '../../base/assert.ts'
 import { EVENTS } from '../../trace/events.ts'
 import type { World } from '../../trace/world.ts'
 import {
@@ -14,6 +14,11 @@ import {
 } from '../iommu/fault.ts'
 import { traceRequest } from './fault-trace.ts'
 
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const PENDING = GROUP_PENDING
+const DEQUEUED = GROUP_DEQUEUED
+const ANSWERED = GROUP_ANSWERED
+
 /** Answers and the end of a group (`spec/01` §3.3). */
 
 /** Every answer to a device passes here, with the request that it answers. */
@@ -25,29 +30,26 @@ export function answer(world: World, source: FaultSource, request: Fault, code: 
 /** Linux's iopf_group_response: the one answer of the group, with its last request; then it is no longer pending. */
 export function respondGroup(group: FaultGroup, code: ResponseCode): void {
   const { param, state } = group
-  assert(
-    param !== undefined && (state === GROUP_PENDING || state === GROUP_DEQUEUED),
-    `answer in state ${state}`,
-  )
-  group.state = GROUP_ANSWERED
-  answer(param.queue.world, param.source, group.last, code)
-  if (state === GROUP_PENDING) param.pending.remove(group)
+  if (param === undefined || (state !== PENDING && state !== DEQUEUED)) broken(`answer in state ${state}`)
+  group.state = ANSWERED
+  answer(param.world, param.source, group.last, code)
+  if (state === PENDING) param.pending.remove(group)
   param.outstandingFaults -= group.count
   if (group.deadlineNanos !== 0) cancelDeadline(param, group)
 }
 
 /** Linux's iopf_group_dequeue: from now on the handler alone is responsible for the group. */
 export function dequeueGroup(group: FaultGroup): void {
-  assert(group.state === GROUP_PENDING, `dequeue in state ${group.state}`)
+  if (group.state !== PENDING) broken(`dequeue in state ${group.state}`)
   group.param!.pending.remove(group)
-  group.state = GROUP_DEQUEUED
+  group.state = DEQUEUED
 }
 
 /** Linux's iopf_free_group: the faults and the group go back to the pool, its reference to the parameter is dropped. */
 export function freeGroup(group: FaultGroup): void {
-  const { param } = group
-  assert(param !== undefined && group.state === GROUP_ANSWERED, `group freed in state ${group.state}`)
-  const { pool } = param.queue
+  const { param, state } = group
+  if (param === undefined || state !== ANSWERED) broken(`group freed in state ${state}`)
+  const { pool } = param
   let fault = group.first
   while (fault !== group.last) {
     const next = fault.next!

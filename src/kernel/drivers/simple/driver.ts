@@ -43,7 +43,7 @@ import { type FormatName, formatNumber, formatOf } from './formats.ts'
 import { Invalidation } from './invalidation.ts'
 import { PageRequestHandler } from './page-requests.ts'
 import type { RegisterAccess } from './registers.ts'
-import { SimpleDevice, simpleDeviceOf } from './simple-device.ts'
+import { SimpleDevice, SimpleDevices, simpleDeviceOf } from './simple-device.ts'
 import { blockedDomain, identityDomain, type SimpleDomain } from './simple-domain.ts'
 import { allocateUnitMemory, type RingSizes, startUnit, stopUnit, type UnitMemory } from './start.ts'
 import { EntryTable, writeDevice } from './tables.ts'
@@ -93,7 +93,7 @@ export class SimpleDriver implements IommuDriver {
   readonly #unitMemory: UnitMemory
   readonly #attachments: Attachments
   readonly #faults: FaultEnable
-  readonly #devices = new Map<number, SimpleDevice>()
+  readonly #devices = new SimpleDevices()
 
   /** Starts the unit. ENOMEM. */
   constructor(world: World, options: SimpleDriverOptions) {
@@ -148,7 +148,10 @@ export class SimpleDriver implements IommuDriver {
 
   /** Gives the device its entry and switches its features on. ENOMEM. */
   probeDevice(device: IommuDevice): void {
-    assert(device instanceof Device && !this.#devices.has(device.rid), `second device ${device.rid}`)
+    assert(
+      device instanceof Device && this.#devices.get(device.rid) === undefined,
+      `second device ${device.rid}`,
+    )
     const simple = new SimpleDevice(device, this.#unitMemory.deviceTable.entry(device.rid))
     const { priRequests = PRI_REQUESTS } = this.#options
     const requests = typeof priRequests === 'number' ? priRequests : priRequests(device)
@@ -160,7 +163,7 @@ export class SimpleDriver implements IommuDriver {
       throw error
     }
     this.#writeEntry(simple, simple.priEnabled)
-    this.#devices.set(device.rid, simple)
+    this.#devices.add(simple)
     device.driverData = simple
   }
 
@@ -178,7 +181,7 @@ export class SimpleDriver implements IommuDriver {
     this.commands.invalidateContext(simple.rid)
     this.commands.sync()
     simple.pasidTable?.free()
-    this.#devices.delete(simple.rid)
+    this.#devices.delete(simple)
     device.driverData = undefined
   }
 

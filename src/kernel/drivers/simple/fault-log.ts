@@ -26,12 +26,12 @@ import {
 } from '../../iommu/legacy-fault.ts'
 import type { RegisterAccess } from './registers.ts'
 import type { RingMemory } from './ring-memory.ts'
-import type { SimpleDevice } from './simple-device.ts'
+import type { SimpleDevices } from './simple-device.ts'
 
 export interface FaultLogParts {
   readonly unit: RegisterAccess
   readonly ring: RingMemory
-  readonly devices: ReadonlyMap<number, SimpleDevice>
+  readonly devices: SimpleDevices
 }
 
 /** The interrupt of unrecoverable faults (`spec/01` §5): counted, and told to who listens on the domain. */

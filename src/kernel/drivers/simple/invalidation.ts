@@ -26,9 +26,16 @@ export class Invalidation {
     this.#commands.sync()
   }
 
+  /** The 4 KiB page at the address (whose low 12 bits do not count). */
+  page(domain: SimpleDomain, hi: number, lo: number): void {
+    if (domain.attachments.length === 0) return
+    this.#block(domain, hi, lo & ~0xfff, 12)
+    this.#commands.sync()
+  }
+
   everything(domain: SimpleDomain): void {
     if (domain.attachments.length === 0) return
-    this.#block(domain, 0, COMMAND_RANGE_ALL)
+    this.#block(domain, 0, 0, COMMAND_RANGE_ALL)
     this.#commands.sync()
   }
 
@@ -43,7 +50,7 @@ export class Invalidation {
     const end = firstPage + pages
     for (let page = firstPage; page < end; ) {
       const size = blockAt(page, end - page)
-      this.#block(domain, page, 12 + Math.log2(size))
+      this.#block(domain, pageHi(page), pageLo(page), 12 + Math.log2(size))
       page += size
     }
   }
@@ -56,17 +63,17 @@ export class Invalidation {
       size *= 2
       shift++
     }
-    this.#block(domain, firstPage - (firstPage % size), shift)
+    const page = firstPage - (firstPage % size)
+    this.#block(domain, pageHi(page), pageLo(page), shift)
   }
 
-  #block(domain: SimpleDomain, page: number, shift: number): void {
-    const hi = pageHi(page)
-    const lo = pageLo(page)
-    this.#commands.invalidateIotlb(domain.tag, hi, lo, shift)
+  #block(domain: SimpleDomain, hi: number, lo: number, shift: number): void {
+    const commands = this.#commands
+    commands.invalidateIotlb(domain.tag, hi, lo, shift)
     const { attachments } = domain
     for (let i = 0; i < attachments.length; i++) {
-      const { rid, pasid, ats } = attachments[i]!
-      if (ats) this.#commands.invalidateAtc(rid, pasid, hi, lo, shift)
+      const attachment = attachments[i]!
+      if (attachment.ats) commands.invalidateAtc(attachment.rid, attachment.pasid, hi, lo, shift)
     }
   }
 }

@@ -4,6 +4,7 @@ import { addressesOf, KeepingHandler } from '../../iopf/fake-handler.suite.ts'
 import { CommandRing } from './command-ring.ts'
 import { PageRequestHandler } from './page-requests.ts'
 import { RingMemory } from './ring-memory.ts'
+import { SimpleDevices } from './simple-device.ts'
 import { type FakeFunction, Rig, type RigOptions } from './rig.suite.ts'
 
 const RID = 0x500
@@ -70,9 +71,38 @@ describe('checks of the page-request interrupt in their order (spec/04 §1.3)', 
     }
     const { world } = rig
     const { queue } = rig.driver
-    const devices = new Map<number, never>()
+    const devices = new SimpleDevices()
     new PageRequestHandler({ world, unit, ring, commands, devices, queue, virtualBits: 48 }).service()
     expect(sent).toEqual([[RID, 9, 6, 1, 0, 0]])
+  })
+
+  test('a drain in the middle of a batch takes what has arrived meanwhile; nothing is read twice', () => {
+    const rig = new Rig({ engines: 0 })
+    const ring = new RingMemory(rig.memory, rig.frames, 4)
+    for (let i = 0; i < 3; i++) ring.words.set([(RID << 16) | 1, 0, (i << 3) | 5, 0], ring.wordOf(i))
+    const commands = new CommandRing(rig.world, rig.unit, new RingMemory(rig.memory, rig.frames, 4))
+    let tail = 2
+    let head = 0
+    const unit = {
+      readRegister: (offset: number): number => (offset === 0x3c ? tail : 0),
+      writeRegister(offset: number, value: number): void {
+        if (offset === 0x38) head = value
+      },
+    }
+    const answered: number[] = []
+    commands.pageResponse = (_rid, _pasid, grpid): void => {
+      answered.push(grpid)
+      if (grpid !== 0) return
+      handler.service()
+      tail = 3
+      handler.service()
+    }
+    const { world } = rig
+    const { queue } = rig.driver
+    const devices = new SimpleDevices()
+    const handler = new PageRequestHandler({ world, unit, ring, commands, devices, queue, virtualBits: 48 })
+    handler.service()
+    expect([answered, head]).toEqual([[0, 1, 2], 3])
   })
 
   test('a device that leaves is drained first, also when its faults are off: INVALID', () => {

@@ -3,23 +3,6 @@ import {
   REG_PAGE_REQUEST_HEAD,
   REG_PAGE_REQUEST_TAIL,
   REG_STATUS,
-  REQUEST_ADDRESS_HIGH,
-  REQUEST_ADDRESS_MASK,
-  REQUEST_EXEC,
-  REQUEST_LAST,
-  REQUEST_PASID_MASK,
-  REQUEST_PASID_PRESENT,
-  REQUEST_PRGI_MASK,
-  REQUEST_PRGI_SHIFT,
-  REQUEST_PRIV,
-  REQUEST_PRIVATE0,
-  REQUEST_PRIVATE1,
-  REQUEST_READ,
-  REQUEST_RID_SHIFT,
-  REQUEST_WORD0,
-  REQUEST_WORD1,
-  REQUEST_WORD2,
-  REQUEST_WRITE,
   STATUS_PAGE_REQUEST_OVERFLOW,
   STATUS_PAGE_REQUEST_PENDING,
 } from '../../../hardware/iommus/simple/layout.ts'
@@ -28,7 +11,6 @@ import { EVENTS } from '../../../trace/events.ts'
 import type { World } from '../../../trace/world.ts'
 import {
   FAULT_LAST_PAGE,
-  FAULT_NEEDS_PASID,
   FAULT_PASID_VALID,
   FAULT_PERM_EXEC,
   FAULT_PERM_PRIV,
@@ -42,17 +24,27 @@ import type { IopfQueue } from '../../iopf/queue.ts'
 import { reportDeviceFault } from '../../iopf/report.ts'
 import type { CommandRing } from './command-ring.ts'
 import type { RegisterAccess } from './registers.ts'
+import { decodeRequest, pasidOfRequest, ridOfRequest } from './request-record.ts'
 import type { RingMemory } from './ring-memory.ts'
-import type { SimpleDevice } from './simple-device.ts'
+import type { SimpleDevices } from './simple-device.ts'
 
+// See request-record.ts for constants that are imported constants.
 const READ_OR_WRITE = FAULT_PERM_READ | FAULT_PERM_WRITE
+const PRIV = FAULT_PERM_PRIV
+const EXEC = FAULT_PERM_EXEC
+const LAST_PAGE = FAULT_LAST_PAGE
+const PENDING = STATUS_PAGE_REQUEST_PENDING
+const OVERFLOW = STATUS_PAGE_REQUEST_OVERFLOW
+const STATUS = REG_STATUS
+const HEAD = REG_PAGE_REQUEST_HEAD
+const TAIL = REG_PAGE_REQUEST_TAIL
 
 export interface PageRequestParts {
   readonly world: World
   readonly unit: RegisterAccess
   readonly ring: RingMemory
   readonly commands: CommandRing
-  readonly devices: ReadonlyMap<number, SimpleDevice>
+  readonly devices: SimpleDevices
   readonly queue: IopfQueue
   /** CPU virtual address width: requests must be canonical for it. */
   readonly virtualBits: number
@@ -63,93 +55,87 @@ export class PageRequestHandler {
   /** Requests refused by the driver itself. */
   bad = 0
   overflows = 0
-  readonly #parts: PageRequestParts
-  readonly #fault: Fault = new Fault()
+  readonly #world: World
+  readonly #unit: RegisterAccess
+  readonly #ring: RingMemory
+  readonly #words: Int32Array
+  readonly #commands: CommandRing
+  readonly #devices: SimpleDevices
+  readonly #queue: IopfQueue
+  readonly #privateData: boolean
   readonly #canonicalShift: number
-  #rid = 0
+  readonly #fault: Fault = new Fault()
   /** The next record; ahead of the unit's head while records are handled. */
   #next = 0
+  /** The unit's tail as last read. */
+  #tail = 0
 
   constructor(parts: PageRequestParts) {
-    this.#parts = parts
+    this.#world = parts.world
+    this.#unit = parts.unit
+    this.#ring = parts.ring
+    this.#words = parts.ring.words
+    this.#commands = parts.commands
+    this.#devices = parts.devices
+    this.#queue = parts.queue
+    this.#privateData = parts.queue.policy.privateData
     this.#canonicalShift = parts.virtualBits - 33
   }
 
-  /** Pending is cleared before the tail is sampled: what arrives later interrupts again. May be entered while it runs. */
+  /**
+   * Pending is cleared before the tail is sampled: what arrives later interrupts again. May be entered while it runs, by
+   * a handler that drains; the outer one then goes on behind what the inner one has handled.
+   */
   readonly service = (): void => {
-    const { unit, ring } = this.#parts
-    unit.writeRegister(REG_STATUS, STATUS_PAGE_REQUEST_PENDING)
-    const tail = unit.readRegister(REG_PAGE_REQUEST_TAIL)
-    while (this.#next !== tail) {
-      this.#decode(ring.wordOf(this.#next))
+    const unit = this.#unit
+    const ring = this.#ring
+    unit.writeRegister(STATUS, PENDING)
+    this.#tail = unit.readRegister(TAIL)
+    while (this.#next !== this.#tail) {
+      const rid = decodeRequest(this.#words, ring.wordOf(this.#next), this.#fault, this.#privateData)
       this.#next = ring.after(this.#next)
-      this.#handle()
+      this.#handle(rid)
     }
-    unit.writeRegister(REG_PAGE_REQUEST_HEAD, tail)
-    if (this.overflowed) this.#recover(tail)
+    unit.writeRegister(HEAD, this.#tail)
+    if (this.overflowed) this.#recover()
   }
 
   get overflowed(): boolean {
-    return (this.#parts.unit.readRegister(REG_STATUS) & STATUS_PAGE_REQUEST_OVERFLOW) !== 0
+    return (this.#unit.readRegister(STATUS) & OVERFLOW) !== 0
   }
 
   /** Whether the ring holds a request of the device; of any PASID when `anyPasid`. */
   holds(rid: number, pasid: number, anyPasid: boolean): boolean {
-    const { unit, ring } = this.#parts
-    const tail = unit.readRegister(REG_PAGE_REQUEST_TAIL)
+    const ring = this.#ring
+    const words = this.#words
+    const tail = this.#unit.readRegister(TAIL)
     for (let index = this.#next; index !== tail; index = ring.after(index)) {
       const at = ring.wordOf(index)
-      if (ring.words[at]! >>> REQUEST_RID_SHIFT !== rid) continue
-      if (anyPasid || pasidOfRecord(ring.words, at) === pasid) return true
+      if (ridOfRequest(words, at) !== rid) continue
+      if (anyPasid || pasidOfRequest(words, at) === pasid) return true
     }
     return false
   }
 
   /** An overflow may have cost parts of any group: what is open is forgotten, once the ring is empty. */
-  #recover(tail: number): void {
-    const { unit, queue } = this.#parts
-    if (unit.readRegister(REG_PAGE_REQUEST_TAIL) !== tail) return
+  #recover(): void {
+    if (this.#unit.readRegister(TAIL) !== this.#tail) return
     this.overflows++
-    queue.discardPartial()
-    unit.writeRegister(REG_STATUS, STATUS_PAGE_REQUEST_OVERFLOW)
-  }
-
-  #decode(at: number): void {
-    const { words } = this.#parts.ring
-    const fault = this.#fault
-    const word0 = words[at + (REQUEST_WORD0 >> 2)]!
-    const word1 = words[at + (REQUEST_WORD1 >> 2)]!
-    const word2 = words[at + (REQUEST_WORD2 >> 2)]!
-    this.#rid = word0 >>> REQUEST_RID_SHIFT
-    fault.flags =
-      ((word2 & REQUEST_LAST) !== 0 ? FAULT_LAST_PAGE : 0) |
-      ((word0 & REQUEST_PASID_PRESENT) !== 0 ? FAULT_PASID_VALID | FAULT_NEEDS_PASID : 0)
-    fault.pasid = (word0 & REQUEST_PASID_PRESENT) !== 0 ? word1 & REQUEST_PASID_MASK : 0
-    fault.grpid = (word2 >>> REQUEST_PRGI_SHIFT) & REQUEST_PRGI_MASK
-    fault.perm =
-      ((word2 & REQUEST_READ) !== 0 ? FAULT_PERM_READ : 0) |
-      ((word2 & REQUEST_WRITE) !== 0 ? FAULT_PERM_WRITE : 0) |
-      ((word1 & REQUEST_EXEC) !== 0 ? FAULT_PERM_EXEC : 0) |
-      ((word1 & REQUEST_PRIV) !== 0 ? FAULT_PERM_PRIV : 0)
-    fault.addrHi = words[at + (REQUEST_ADDRESS_HIGH >> 2)]!
-    fault.addrLo = word2 & REQUEST_ADDRESS_MASK
-    const { privateData } = this.#parts.queue.policy
-    fault.private0 = privateData ? words[at + (REQUEST_PRIVATE0 >> 2)]! : 0
-    fault.private1 = privateData ? words[at + (REQUEST_PRIVATE1 >> 2)]! : 0
+    this.#queue.discardPartial()
+    this.#unit.writeRegister(STATUS, OVERFLOW)
   }
 
   /** The driver's own checks, in order; a last request that neither reads nor writes looks like a Stop Marker. */
-  #handle(): void {
+  #handle(rid: number): void {
     const fault = this.#fault
-    const { perm } = fault
+    const { perm, flags } = fault
     const readsOrWrites = (perm & READ_OR_WRITE) !== 0
-    if (!this.#isCanonical()) return this.#refuse('address not canonical')
-    if ((perm & FAULT_PERM_PRIV) !== 0 && readsOrWrites) return this.#refuse('privileged access')
-    if ((perm & FAULT_PERM_EXEC) !== 0 && (perm & FAULT_PERM_READ) !== 0)
-      return this.#refuse('execute and read')
-    if ((fault.flags & FAULT_LAST_PAGE) !== 0 && !readsOrWrites) return
-    const device = this.#parts.devices.get(this.#rid)
-    if (device === undefined) return this.#refuse('unknown requester')
+    if (!this.#isCanonical()) return this.#refuse(rid, 'address not canonical')
+    if ((perm & PRIV) !== 0 && readsOrWrites) return this.#refuse(rid, 'privileged access')
+    if ((perm & EXEC) !== 0 && (perm & FAULT_PERM_READ) !== 0) return this.#refuse(rid, 'execute and read')
+    if ((flags & LAST_PAGE) !== 0 && !readsOrWrites) return
+    const device = this.#devices.get(rid)
+    if (device === undefined) return this.#refuse(rid, 'unknown requester')
     reportDeviceFault(device.device, fault)
   }
 
@@ -160,17 +146,16 @@ export class PageRequestHandler {
   }
 
   /** The last request of a group is answered INVALID, others vanish. */
-  #refuse(why: string): void {
+  #refuse(rid: number, why: string): void {
     const fault = this.#fault
-    const { world, commands } = this.#parts
-    const { trace } = world
+    const { trace } = this.#world
     const hasPasid = (fault.flags & FAULT_PASID_VALID) !== 0
     this.bad++
-    if (trace.enabled) traceDropped(world, this.#rid, fault, why)
+    if (trace.enabled) traceDropped(this.#world, rid, fault, why)
     if ((fault.flags & FAULT_LAST_PAGE) === 0) return
-    if (trace.enabled) traceRequest(world, EVENTS.page_response, this.#rid, fault, RESPONSE_INVALID)
-    commands.pageResponse(
-      this.#rid,
+    if (trace.enabled) traceRequest(this.#world, EVENTS.page_response, rid, fault, RESPONSE_INVALID)
+    this.#commands.pageResponse(
+      rid,
       hasPasid ? fault.pasid : NO_PASID,
       fault.grpid,
       PRG_INVALID_REQUEST,
@@ -178,9 +163,4 @@ export class PageRequestHandler {
       fault.private1,
     )
   }
-}
-
-function pasidOfRecord(words: Int32Array, at: number): number {
-  const present = (words[at + (REQUEST_WORD0 >> 2)]! & REQUEST_PASID_PRESENT) !== 0
-  return present ? words[at + (REQUEST_WORD1 >> 2)]! & REQUEST_PASID_MASK : NO_PASID
 }

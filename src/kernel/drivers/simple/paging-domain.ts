@@ -17,6 +17,7 @@ import {
   Translation,
 } from '../../../hardware/pci/messages.ts'
 import { EVENTS } from '../../../trace/events.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
 import { DOMAIN_UNMANAGED, IOMMU_NOEXEC, IOMMU_PRIV, IOMMU_READ, IOMMU_WRITE } from '../../iommu/domain.ts'
 import type { PagingOptions } from '../../iommu/driver.ts'
@@ -40,7 +41,9 @@ export class PagingDomain extends SimpleDomain {
   readonly nestParent: boolean
   /** Stage-1 domains on this one: what changes here changes them. */
   readonly nested: SimpleDomain[] = []
-  readonly #parts: PagingParts
+  readonly #trace: Recorder
+  readonly #invalidation: Invalidation
+  readonly #giveTag: (tag: number) => void
   readonly #found = new Translation()
 
   /** ENOMEM. `format` is the FORMAT_ number of `table.format`. */
@@ -70,25 +73,20 @@ export class PagingDomain extends SimpleDomain {
     )
     this.table = table
     this.nestParent = options.nestParent
-    this.#parts = parts
+    this.#trace = parts.world.trace
+    this.#invalidation = parts.invalidation
+    this.#giveTag = parts.giveTag
   }
 
   override map(hi: number, lo: number, frame: number, pages: number, access: number): void {
     this.table.map(hi, lo, frame, pages, tableAccess(access))
-    const { trace } = this.#parts.world
-    if (!trace.enabled) return
-    const bytes = pages * 4096
-    trace.emit(EVENTS.map, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0, access)
+    if (this.#trace.enabled) this.#traceMap(hi, lo, pages, access)
   }
 
   override unmap(hi: number, lo: number, pages: number): number {
     const count = this.table.unmap(hi, lo, pages)
     if (count > 0) this.#invalidate(hi, lo, pages)
-    const { trace } = this.#parts.world
-    if (trace.enabled) {
-      const bytes = pages * 4096
-      trace.emit(EVENTS.unmap, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0)
-    }
+    if (this.#trace.enabled) this.#traceUnmap(hi, lo, pages)
     return count
   }
 
@@ -111,13 +109,24 @@ export class PagingDomain extends SimpleDomain {
     assert(this.nested.length === 0, `domain ${this.tag} is freed under a nested one`)
     super.onFree()
     this.table.destroy()
-    this.#parts.giveTag(this.tag)
+    this.#giveTag(this.tag)
   }
 
   #invalidate(hi: number, lo: number, pages: number): void {
-    const { invalidation } = this.#parts
-    invalidation.range(this, pageOf(hi, lo), pages)
+    const invalidation = this.#invalidation
+    if (pages === 1) invalidation.page(this, hi, lo)
+    else invalidation.range(this, pageOf(hi, lo), pages)
     for (let i = 0; i < this.nested.length; i++) invalidation.everything(this.nested[i]!)
+  }
+
+  #traceMap(hi: number, lo: number, pages: number, access: number): void {
+    const bytes = pages * 4096
+    this.#trace.emit(EVENTS.map, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0, access)
+  }
+
+  #traceUnmap(hi: number, lo: number, pages: number): void {
+    const bytes = pages * 4096
+    this.#trace.emit(EVENTS.unmap, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0)
   }
 }
 

@@ -38,6 +38,32 @@ export class SimpleDevice {
   }
 }
 
+/** The devices behind a unit, by requester id. */
+export class SimpleDevices {
+  readonly #byRid: Map<number, SimpleDevice> = new Map()
+  /** Found last: requests of one device come in runs. Dropped when a device goes. */
+  #last: SimpleDevice | undefined = undefined
+
+  get size(): number {
+    return this.#byRid.size
+  }
+
+  get(rid: number): SimpleDevice | undefined {
+    const last = this.#last
+    if (last !== undefined && last.rid === rid) return last
+    return (this.#last = this.#byRid.get(rid))
+  }
+
+  add(device: SimpleDevice): void {
+    this.#byRid.set(device.rid, device)
+  }
+
+  delete(device: SimpleDevice): void {
+    this.#last = undefined
+    this.#byRid.delete(device.rid)
+  }
+}
+
 /** The driver's data of a device that it has probed. */
 export function simpleDeviceOf(device: IommuDevice): SimpleDevice {
   const data = device.driverData

@@ -124,7 +124,7 @@ export class FaultGroup implements ListNode<FaultGroup> {
   handle: FaultTarget | undefined = undefined
   param: FaultParam | undefined = undefined
   state: number = GROUP_FREE
-  /** The handler's; 0 when it has given none. */
+  /** The handler's; 0 until it gives one. */
   cookie = 0
   /** Who was given the group. */
   handler: FaultHandler | undefined = undefined

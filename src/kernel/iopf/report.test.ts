@@ -168,6 +168,13 @@ describe('quirks by name (spec/01 §3.2)', () => {
     expect(report(paging.device, { pasid: 6, grpid: 1 })).toBe(EINVAL)
   })
 
+  test('Q8: so does a PASID that no device can have (observed on 7.2.13 (ext))', () => {
+    const { device, driver, handler } = faultMachine({ pasids: [], type: DOMAIN_NESTED })
+    driver.userPasidTable = true
+    for (const pasid of [0x10_0000, 0xffff_ffff]) expect(report(device, { pasid, grpid: 1 })).toBe(0)
+    expect(handler.groups.map((group) => group.last.pasid)).toEqual([0x10_0000, 0xffff_ffff])
+  })
+
   test('Q9: a bare domain on the PASID is no handler, and falls through to the RID where the guest owns the table', () => {
     const { device, driver, handler, domain } = faultMachine({ pasids: [], type: DOMAIN_NESTED })
     attachDevicePasid(domain, device, 6, undefined)

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: MIT
-import { pageHi, pageLo, pageOf } from './u64.ts'
+import { pageHi, pageOf } from './u64.ts'
 
 /** Ranges that a chunk holds at most: a slot is chunk number × CHUNK + rank in the chunk. */
 export const CHUNK = 64
 export const CHUNK_SHIFT = 6
-export const RANK_MASK: number = CHUNK - 1
+
+/** The module's own, because the compiler folds no exported constant. */
+const SHIFT = 6
+const RANK = 63
 
 const FIRST_CHUNKS = 4
 
 /**
  * The columns in which a `RangeMap` keeps its ranges: chunks of up to 64 in ascending order, linked with each other.
- * Inside a chunk a range stays where it was written; `#order` says which comes when and holds the free places behind
- * them, so an insertion moves bytes only.
+ * Inside a chunk a range stays where it was written, at its *index*; `order` says which comes when and holds the free
+ * places behind them, so an insertion moves bytes only, four at a time.
  *
  * A byte address is a page number (a double) and an offset in the page; no double is passed between functions, because
  * one that is not inlined would box it.
@@ -23,12 +26,15 @@ export class RangeChunks<T> {
   next: Int32Array = new Int32Array(0)
   previous: Int32Array = new Int32Array(0)
   /** Place in the chunk, by slot. */
-  #order = new Uint8Array(0)
-  #startPages = new Float64Array(0)
-  #lastPages = new Float64Array(0)
+  order: Uint8Array = new Uint8Array(0)
+  /** By index: chunk number × CHUNK + place. */
+  startPages: Float64Array = new Float64Array(0)
+  lastPages: Float64Array = new Float64Array(0)
   /** Start offset in bits 11:0, last offset in bits 27:16. */
-  #offsets = new Int32Array(0)
-  readonly #values: (T | undefined)[] = []
+  offsets: Int32Array = new Int32Array(0)
+  readonly values: (T | undefined)[] = []
+  /** `order`, four places a word, the lowest rank in the lowest bits. */
+  #orderWords: Int32Array = new Int32Array(0)
   #free = -1
 
   constructor() {
@@ -59,125 +65,113 @@ export class RangeChunks<T> {
     this.#free = chunk
   }
 
-  /** Makes room at the slot; the ranges from there on come one later. `write` must follow. */
-  open(slot: number): void {
-    const order = this.#order
-    const chunk = slot >> CHUNK_SHIFT
-    const end = (chunk << CHUNK_SHIFT) + this.counts[chunk]!
-    const place = order[end]!
-    for (let i = end; i > slot; i--) order[i] = order[i - 1]!
-    order[slot] = place
-    this.counts[chunk]!++
+  /** Makes room at the slot; the ranges from there on come one later. Returns the index to write at. */
+  open(slot: number): number {
+    const words = this.#orderWords
+    const chunk = slot >> SHIFT
+    const end = (chunk << SHIFT) + this.counts[chunk]!++
+    const place = this.order[end | 3]!
+    const first = slot >> 2
+    for (let word = end >> 2; word > first; word--)
+      words[word] = (words[word]! << 8) | (words[word - 1]! >>> 24)
+    const shift = (slot & 3) << 3
+    const below = (1 << shift) - 1
+    const moved = words[first]!
+    words[first] = (moved & below) | (place << shift) | ((moved & ~below) << 8)
+    return (slot & ~RANK) + place
   }
 
   /** Removes the range at the slot. */
   close(slot: number): void {
-    const order = this.#order
-    const chunk = slot >> CHUNK_SHIFT
-    const last = (chunk << CHUNK_SHIFT) + --this.counts[chunk]!
-    const place = order[slot]!
-    this.#values[(slot & ~RANK_MASK) + place] = undefined
-    for (let i = slot; i < last; i++) order[i] = order[i + 1]!
-    order[last] = place
+    const words = this.#orderWords
+    const chunk = slot >> SHIFT
+    const last = (chunk << SHIFT) + --this.counts[chunk]!
+    const place = this.order[slot]!
+    this.values[(slot & ~RANK) + place] = undefined
+    const first = slot >> 2
+    const end = last >> 2
+    const below = (1 << ((slot & 3) << 3)) - 1
+    const kept = words[first]! & below
+    for (let word = first; word < end; word++) words[word] = (words[word]! >>> 8) | (words[word + 1]! << 24)
+    words[end] = (words[end]! >>> 8) | (place << 24)
+    words[first] = (words[first]! & ~below) | kept
   }
 
-  write(slot: number, startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): void {
-    const index = this.#indexOf(slot)
-    this.#startPages[index] = pageOf(startHi, startLo)
-    this.#lastPages[index] = pageOf(lastHi, lastLo)
-    this.#offsets[index] = (startLo & 4095) | ((lastLo & 4095) << 16)
-    this.#values[index] = value
+  write(index: number, startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): void {
+    this.startPages[index] = pageOf(startHi, startLo)
+    this.lastPages[index] = pageOf(lastHi, lastLo)
+    this.offsets[index] = (startLo & 4095) | ((lastLo & 4095) << 16)
+    this.values[index] = value
   }
 
   /** Moves a chunk's ranges from the rank on to the end of another chunk. */
   moveTail(from: number, rank: number, to: number): void {
-    const end = (from << CHUNK_SHIFT) + this.counts[from]!
-    for (let slot = (from << CHUNK_SHIFT) + rank; slot < end; slot++) {
-      const source = this.#indexOf(slot)
-      const target = this.#indexOf((to << CHUNK_SHIFT) + this.counts[to]!++)
-      this.#startPages[target] = this.#startPages[source]!
-      this.#lastPages[target] = this.#lastPages[source]!
-      this.#offsets[target] = this.#offsets[source]!
-      this.#values[target] = this.#values[source]
-      this.#values[source] = undefined
+    const end = (from << SHIFT) + this.counts[from]!
+    for (let slot = (from << SHIFT) + rank; slot < end; slot++) {
+      const source = this.indexOf(slot)
+      const target = this.indexOf((to << SHIFT) + this.counts[to]!++)
+      this.startPages[target] = this.startPages[source]!
+      this.lastPages[target] = this.lastPages[source]!
+      this.offsets[target] = this.offsets[source]!
+      this.values[target] = this.values[source]
+      this.values[source] = undefined
     }
     this.counts[from] = rank
   }
 
-  valueAt(slot: number): T | undefined {
-    return this.#values[this.#indexOf(slot)]
-  }
-
   startHiAt(slot: number): number {
-    return pageHi(this.#startPages[this.#indexOf(slot)]!)
+    return pageHi(this.startPages[this.indexOf(slot)]!)
   }
 
   startLoAt(slot: number): number {
-    const index = this.#indexOf(slot)
-    return pageLo(this.#startPages[index]!) | (this.#offsets[index]! & 4095)
+    const index = this.indexOf(slot)
+    return (this.startPages[index]! << 12) | (this.offsets[index]! & 4095)
   }
 
   lastHiAt(slot: number): number {
-    return pageHi(this.#lastPages[this.#indexOf(slot)]!)
+    return pageHi(this.lastPages[this.indexOf(slot)]!)
   }
 
   lastLoAt(slot: number): number {
-    const index = this.#indexOf(slot)
-    return pageLo(this.#lastPages[index]!) | (this.#offsets[index]! >>> 16)
-  }
-
-  /** The highest slot of the chunk whose range starts at or below the address, else the slot before its first. */
-  floorIn(chunk: number, hi: number, lo: number): number {
-    const page = pageOf(hi, lo)
-    const base = chunk << CHUNK_SHIFT
-    const order = this.#order
-    const startPages = this.#startPages
-    let low = base
-    let high = base + this.counts[chunk]!
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const index = base + order[middle]!
-      const start = startPages[index]!
-      if (start < page || (start === page && (this.#offsets[index]! & 4095) <= (lo & 4095))) low = middle + 1
-      else high = middle
-    }
-    return low - 1
+    const index = this.indexOf(slot)
+    return (this.lastPages[index]! << 12) | (this.offsets[index]! >>> 16)
   }
 
   /** The range at the slot ends below the address. */
   endsBelow(slot: number, hi: number, lo: number): boolean {
     const page = pageOf(hi, lo)
-    const index = this.#indexOf(slot)
-    const last = this.#lastPages[index]!
-    return last < page || (last === page && this.#offsets[index]! >>> 16 < (lo & 4095))
+    const index = this.indexOf(slot)
+    const last = this.lastPages[index]!
+    return last < page || (last === page && this.offsets[index]! >>> 16 < (lo & 4095))
   }
 
   /** The range at the slot starts above the address. */
   startsAbove(slot: number, hi: number, lo: number): boolean {
     const page = pageOf(hi, lo)
-    const index = this.#indexOf(slot)
-    const start = this.#startPages[index]!
-    return start > page || (start === page && (this.#offsets[index]! & 4095) > (lo & 4095))
+    const index = this.indexOf(slot)
+    const start = this.startPages[index]!
+    return start > page || (start === page && (this.offsets[index]! & 4095) > (lo & 4095))
   }
 
-  /** Index of the slot's range in the columns. */
-  #indexOf(slot: number): number {
-    return (slot & ~RANK_MASK) + this.#order[slot]!
+  /** Where the slot's range stands in the columns. */
+  indexOf(slot: number): number {
+    return (slot & ~RANK) + this.order[slot]!
   }
 
   #grow(chunks: number): void {
     const old = this.counts.length
-    const entries = chunks << CHUNK_SHIFT
+    const entries = chunks << SHIFT
     this.counts = grown(this.counts, new Int32Array(chunks))
     this.next = grown(this.next, new Int32Array(chunks))
     this.previous = grown(this.previous, new Int32Array(chunks))
-    this.#startPages = grown(this.#startPages, new Float64Array(entries))
-    this.#lastPages = grown(this.#lastPages, new Float64Array(entries))
-    this.#offsets = grown(this.#offsets, new Int32Array(entries))
-    this.#order = grown(this.#order, new Uint8Array(entries))
-    for (let slot = old << CHUNK_SHIFT; slot < entries; slot++) {
-      this.#order[slot] = slot & RANK_MASK
-      this.#values.push(undefined)
+    this.startPages = grown(this.startPages, new Float64Array(entries))
+    this.lastPages = grown(this.lastPages, new Float64Array(entries))
+    this.offsets = grown(this.offsets, new Int32Array(entries))
+    this.order = grown(this.order, new Uint8Array(entries))
+    this.#orderWords = new Int32Array(this.order.buffer)
+    for (let slot = old << SHIFT; slot < entries; slot++) {
+      this.order[slot] = slot & RANK
+      this.values.push(undefined)
     }
     for (let chunk = chunks - 1; chunk >= old; chunk--) {
       this.next[chunk] = this.#free

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-import { assert, broken } from './assert.ts'
-import { CHUNK, CHUNK_SHIFT, RANK_MASK, RangeChunks } from './range-chunks.ts'
+import { broken } from './assert.ts'
+import { CHUNK, CHUNK_SHIFT, RangeChunks } from './range-chunks.ts'
 import { compareU64, hex64, pageOf } from './u64.ts'
 
 /** A chunk with fewer ranges is joined with the next one when both together have no more than `JOINED_MAX`. */
 const CHUNK_SPARSE = 16
 const JOINED_MAX = 48
+
+/** The module's own, because the compiler folds no imported constant. */
+const SHIFT = CHUNK_SHIFT
+const FULL = CHUNK
+const RANK = CHUNK - 1
 
 /** A closed range of bytes; results of `RangeMap.nextHole`. */
 export class ByteRange {
@@ -26,7 +31,7 @@ export class RangeMap<T> {
   /** Number of ranges. */
   size = 0
   readonly #chunks: RangeChunks<T>
-  /** Chunks in ascending order, and the page of the first range of each. */
+  /** Chunks in ascending order, and the page of the first range of each; behind them Infinity. */
   #directory: Int32Array
   #directoryPages: Float64Array
   #directoryLength = 0
@@ -36,20 +41,20 @@ export class RangeMap<T> {
   constructor() {
     this.#chunks = new RangeChunks<T>()
     this.#directory = new Int32Array(16)
-    this.#directoryPages = new Float64Array(16)
+    this.#directoryPages = new Float64Array(16).fill(Number.POSITIVE_INFINITY)
   }
 
   /** Adds `start … last`; `false`, and nothing happens, when it overlaps a range. */
   insert(startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): boolean {
-    assert(compareU64(startHi, startLo, lastHi, lastLo) <= 0, 'range ends before it starts')
-    const index = this.#indexOf(startHi, startLo)
-    const before = index < 0 ? -1 : this.#chunks.floorIn(this.#directory[index]!, startHi, startLo)
-    if (before >= 0 && !this.#chunks.endsBelow(before, startHi, startLo)) return false
-    const after = before < 0 ? this.first() : this.next(before)
-    if (after >= 0 && !this.#chunks.startsAbove(after, lastHi, lastLo)) return false
-    const slot = this.#makeRoom(Math.max(index, 0), before < 0 ? 0 : (before & RANK_MASK) + 1)
-    this.#chunks.write(slot, startHi, startLo, lastHi, lastLo, value)
-    if ((slot & RANK_MASK) === 0) this.#notePage(before < 0 ? 0 : this.#directoryLength - 1)
+    if (startHi !== lastHi || startLo >>> 0 > lastLo >>> 0) checkOrder(startHi, startLo, lastHi, lastLo)
+    const chunks = this.#chunks
+    const before = this.#floor(startHi, startLo)
+    if (before >= 0 && !chunks.endsBelow(before, startHi, startLo)) return false
+    const after = before < 0 ? this.first() : this.#following(before)
+    if (after >= 0 && !chunks.startsAbove(after, lastHi, lastLo)) return false
+    const slot = this.#makeRoom(before)
+    chunks.write(chunks.open(slot), startHi, startLo, lastHi, lastLo, value)
+    if ((slot & RANK) === 0) this.#notePage(before < 0 ? 0 : this.#hint + 1)
     this.size++
     return true
   }
@@ -76,20 +81,21 @@ export class RangeMap<T> {
   /** Removes the range of the slot and returns the slot of the one that followed, -1 after the last. */
   remove(slot: number): number {
     this.#assertSlot(slot)
-    const chunk = slot >> CHUNK_SHIFT
+    const chunk = slot >> SHIFT
     const { counts } = this.#chunks
-    const index = (slot & RANK_MASK) === 0 || counts[chunk]! <= CHUNK_SPARSE ? this.#indexAt(slot) : -1
+    const index = this.#directory[this.#hint] === chunk ? this.#hint : this.#indexAt(slot)
     this.#chunks.close(slot)
     this.size--
     const following = this.#chunks.next[chunk]!
-    if (counts[chunk] === 0) {
+    const count = counts[chunk]!
+    if (count === 0) {
       this.#dropChunk(index)
-      return following < 0 ? -1 : following << CHUNK_SHIFT
+      return following < 0 ? -1 : following << SHIFT
     }
-    if ((slot & RANK_MASK) === 0) this.#notePage(index)
-    if (counts[chunk]! < CHUNK_SPARSE) this.#joinWithNext(index)
-    if ((slot & RANK_MASK) < counts[chunk]!) return slot
-    return following < 0 ? -1 : following << CHUNK_SHIFT
+    if ((slot & RANK) === 0) this.#notePage(index)
+    if (count < CHUNK_SPARSE) this.#joinWithNext(index)
+    if ((slot & RANK) < counts[chunk]!) return slot
+    return following < 0 ? -1 : following << SHIFT
   }
 
   clear(): void {
@@ -98,7 +104,7 @@ export class RangeMap<T> {
 
   /** Slot of the lowest range; -1 while empty. */
   first(): number {
-    return this.size === 0 ? -1 : this.#directory[0]! << CHUNK_SHIFT
+    return this.size === 0 ? -1 : this.#directory[0]! << SHIFT
   }
 
   /** Slot of the highest range; -1 while empty. */
@@ -109,23 +115,20 @@ export class RangeMap<T> {
   /** Slot of the range above; -1 after the highest. */
   next(slot: number): number {
     this.#assertSlot(slot)
-    const chunk = slot >> CHUNK_SHIFT
-    if ((slot & RANK_MASK) + 1 < this.#chunks.counts[chunk]!) return slot + 1
-    const following = this.#chunks.next[chunk]!
-    return following < 0 ? -1 : following << CHUNK_SHIFT
+    return this.#following(slot)
   }
 
   /** Slot of the range below; -1 before the lowest. */
   previous(slot: number): number {
     this.#assertSlot(slot)
-    if ((slot & RANK_MASK) > 0) return slot - 1
-    const chunk = this.#chunks.previous[slot >> CHUNK_SHIFT]!
+    if ((slot & RANK) > 0) return slot - 1
+    const chunk = this.#chunks.previous[slot >> SHIFT]!
     return chunk < 0 ? -1 : this.#lastIn(chunk)
   }
 
   valueAt(slot: number): T {
     this.#assertSlot(slot)
-    return this.#chunks.valueAt(slot)!
+    return this.#chunks.values[this.#chunks.indexOf(slot)]!
   }
 
   startHiAt(slot: number): number {
@@ -178,27 +181,59 @@ export class RangeMap<T> {
   }
 
   #assertSlot(slot: number): void {
-    const count = this.#chunks.counts[slot >> CHUNK_SHIFT]
-    if (count === undefined || (slot & RANK_MASK) >= count)
-      broken(`slot ${slot} of ${this.size} ranges is gone`)
+    const count = this.#chunks.counts[slot >> SHIFT]
+    if (count === undefined || (slot & RANK) >= count) broken(`slot ${slot} of ${this.size} ranges is gone`)
   }
 
   #lastIn(chunk: number): number {
-    return (chunk << CHUNK_SHIFT) + this.#chunks.counts[chunk]! - 1
+    return (chunk << SHIFT) + this.#chunks.counts[chunk]! - 1
   }
 
-  /** The highest range that starts at or below the address; -1 when none does. */
+  #following(slot: number): number {
+    const chunk = slot >> SHIFT
+    if ((slot & RANK) + 1 < this.#chunks.counts[chunk]!) return slot + 1
+    const following = this.#chunks.next[chunk]!
+    return following < 0 ? -1 : following << SHIFT
+  }
+
+  /** The highest range that starts at or below the address; -1 when none does. Its chunk is then the hint. */
   #floor(hi: number, lo: number): number {
-    const index = this.#indexOf(hi, lo)
-    return index < 0 ? -1 : this.#chunks.floorIn(this.#directory[index]!, hi, lo)
+    const page = pageOf(hi, lo)
+    const hint = this.#hint
+    const known = this.#directoryPages[hint]! < page && page < this.#directoryPages[hint + 1]!
+    const index = known ? hint : this.#indexOf(hi, lo)
+    if (index < 0) return -1
+    const chunks = this.#chunks
+    const chunk = this.#directory[index]!
+    const base = chunk << SHIFT
+    const { order, startPages } = chunks
+    const top = base + chunks.counts[chunk]! - 1
+    const reach = startPages[base + order[top]!]!
+    if (reach < page) return top
+    // Areas are mostly of one size and side by side: the first guess is the range or near it.
+    const first = this.#directoryPages[index]!
+    let low = base
+    let high = top + 1
+    let guess = base + ((((page - first) * (top - base)) / (reach - first)) | 0)
+    for (let near = 1; high - low > 1; near <<= 2) {
+      const at = base + order[guess]!
+      const start = startPages[at]!
+      if (start < page || (start === page && (chunks.offsets[at]! & 4095) <= (lo & 4095))) {
+        low = guess
+        guess += near
+      } else {
+        high = guess
+        guess -= near
+      }
+      if (guess <= low || guess >= high) guess = (low + high) >>> 1
+    }
+    return low
   }
 
   /** Place in the directory of the chunk that holds `#floor`; -1 when the address is below everything. */
   #indexOf(hi: number, lo: number): number {
     const page = pageOf(hi, lo)
     const pages = this.#directoryPages
-    const hint = this.#hint
-    if (hint + 1 < this.#directoryLength && pages[hint]! < page && page < pages[hint + 1]!) return hint
     let low = 0
     let high = this.#directoryLength
     while (low < high) {
@@ -212,12 +247,12 @@ export class RangeMap<T> {
   }
 
   #firstOffset(index: number): number {
-    return this.#chunks.startLoAt(this.#directory[index]! << CHUNK_SHIFT) & 4095
+    return this.#chunks.startLoAt(this.#directory[index]! << SHIFT) & 4095
   }
 
   /** Writes down the page of a chunk's first range. */
   #notePage(index: number): void {
-    const slot = this.#directory[index]! << CHUNK_SHIFT
+    const slot = this.#directory[index]! << SHIFT
     this.#directoryPages[index] = pageOf(this.#chunks.startHiAt(slot), this.#chunks.startLoAt(slot))
   }
 
@@ -226,36 +261,46 @@ export class RangeMap<T> {
     return this.#indexOf(this.startHiAt(slot), this.startLoAt(slot))
   }
 
-  /** Opens a place in the chunk at the directory's index and returns its slot. */
-  #makeRoom(index: number, rank: number): number {
+  /** The slot to open after `before`, which the last `#floor` found: at a border, in the emptier chunk. */
+  #makeRoom(before: number): number {
+    if (before < 0) return this.#makeRoomFirst()
+    const { counts, next } = this.#chunks
+    const chunk = before >> SHIFT
+    const rank = (before & RANK) + 1
+    const count = counts[chunk]!
+    if (rank === count) {
+      const following = next[chunk]!
+      if (following >= 0 && counts[following]! < count) return following << SHIFT
+    }
+    return count === FULL ? this.#split(this.#hint, rank) : (chunk << SHIFT) + rank
+  }
+
+  #makeRoomFirst(): number {
     if (this.#directoryLength === 0) this.#addChunk(0)
-    const chunk = this.#directory[index]!
-    if (this.#chunks.counts[chunk] === CHUNK) return this.#split(index, rank)
-    const slot = (chunk << CHUNK_SHIFT) + rank
-    this.#chunks.open(slot)
-    return slot
+    const chunk = this.#directory[0]!
+    return this.#chunks.counts[chunk] === FULL ? this.#split(0, 0) : chunk << SHIFT
   }
 
   /** As `#makeRoom` in a full chunk. Growth at the upper end leaves full chunks behind. */
   #split(index: number, rank: number): number {
     const lower = this.#directory[index]!
-    const atEnd = rank === CHUNK && index + 1 === this.#directoryLength
-    const kept = atEnd ? CHUNK : CHUNK >> 1
+    const atEnd = rank === FULL && index + 1 === this.#directoryLength
+    const kept = atEnd ? FULL : FULL >> 1
     const upper = this.#addChunk(index + 1)
     this.#chunks.moveTail(lower, kept, upper)
-    const slot = rank > kept || atEnd ? (upper << CHUNK_SHIFT) + rank - kept : (lower << CHUNK_SHIFT) + rank
+    const slot = rank > kept || atEnd ? (upper << SHIFT) + rank - kept : (lower << SHIFT) + rank
     if (!atEnd) this.#notePage(index + 1)
-    this.#chunks.open(slot)
     return slot
   }
 
   #addChunk(index: number): number {
     const length = this.#directoryLength++
-    if (length === this.#directory.length) this.#growDirectory()
+    if (length + 1 === this.#directory.length) this.#growDirectory()
     this.#directory.copyWithin(index + 1, index, length)
     this.#directoryPages.copyWithin(index + 1, index, length)
     const chunk = this.#chunks.take(index === 0 ? -1 : this.#directory[index - 1]!)
     this.#directory[index] = chunk
+    this.#directoryPages[length + 1] = Number.POSITIVE_INFINITY
     return chunk
   }
 
@@ -271,8 +316,9 @@ export class RangeMap<T> {
   #dropChunk(index: number): void {
     this.#chunks.give(this.#directory[index]!)
     this.#directory.copyWithin(index, index + 1, this.#directoryLength)
-    this.#directoryPages.copyWithin(index, index + 1, this.#directoryLength)
+    this.#directoryPages.copyWithin(index, index + 1, this.#directoryLength + 1)
     this.#directoryLength--
+    this.#hint = 0
   }
 
   #joinWithNext(index: number): void {
@@ -283,6 +329,10 @@ export class RangeMap<T> {
     this.#chunks.moveTail(other, 0, chunk)
     this.#dropChunk(index + 1)
   }
+}
+
+function checkOrder(startHi: number, startLo: number, lastHi: number, lastLo: number): void {
+  if (compareU64(startHi, startLo, lastHi, lastLo) > 0) broken('range ends before it starts')
 }
 
 /** `0x… - 0x…`, for messages. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { ACCESS_PRIV } from '../pci/messages.ts'
-import { INDEX_BITS, Levels, type PageTableFormat } from './format.ts'
+import { INDEX_BITS, Levels, type PageTableFormat, type PermissionBits } from './format.ts'
 
 /** Software's reading and writing of single entries of one format. A word index names the entry's low word. */
 export class EntryCodec {
@@ -17,6 +17,11 @@ export class EntryCodec {
   /** Permission bits and the parked mark. */
   readonly #changedLo: number
   readonly #permissionHi: number
+  readonly #presentLo: number
+  readonly #addressHi: number
+  readonly #permission: PermissionBits
+  /** What a leaf with the 16 sets of permission bits grants by itself. */
+  readonly #granted: Uint8Array
 
   constructor(words: Int32Array, format: PageTableFormat) {
     const { permission } = format
@@ -31,6 +36,10 @@ export class EntryCodec {
     this.#attributesLo = ~(format.addressLo | format.leafMaskLo)
     this.#changedLo = (permission.maskLo << permission.shiftLo) | format.parkedLo
     this.#permissionHi = permission.maskHi << permission.shiftHi
+    this.#presentLo = format.presentLo
+    this.#addressHi = format.addressHi
+    this.#permission = permission
+    this.#granted = grantedByLeaves(permission)
   }
 
   isEmpty(word: number): boolean {
@@ -38,7 +47,7 @@ export class EntryCodec {
   }
 
   isPresent(word: number): boolean {
-    return (this.#words[word]! & this.format.presentLo) !== 0
+    return (this.#words[word]! & this.#presentLo) !== 0
   }
 
   /** Whether a present entry above level 0 points to a table. */
@@ -74,17 +83,17 @@ export class EntryCodec {
 
   /** 4 KiB frame that an entry names: a table's, or the first of a leaf. */
   frameOf(word: number): number {
-    return ((this.#words[word + 1]! & this.format.addressHi) << 20) | (this.#words[word]! >>> 12)
+    return ((this.#words[word + 1]! & this.#addressHi) << 20) | (this.#words[word]! >>> 12)
   }
 
   /** What a leaf grants by itself; a page for privileged requests only has ACCESS_PRIV too. Parked: 0. */
   accessOf(word: number): number {
-    if (!this.isPresent(word)) return 0
-    const { permission } = this.format
-    const lo = ((this.#words[word]! ^ permission.invertLo) >>> permission.shiftLo) & permission.maskLo
-    const hi = ((this.#words[word + 1]! ^ permission.invertHi) >>> permission.shiftHi) & permission.maskHi
-    const granted = permission.grants[lo | hi]!
-    return granted !== 0 ? granted : permission.grants[lo | hi | (ACCESS_PRIV << 1)]!
+    const entryLo = this.#words[word]!
+    if ((entryLo & this.#presentLo) === 0) return 0
+    const bits = this.#permission
+    const lo = ((entryLo ^ bits.invertLo) >>> bits.shiftLo) & bits.maskLo
+    const hi = ((this.#words[word + 1]! ^ bits.invertHi) >>> bits.shiftHi) & bits.maskHi
+    return this.#granted[lo | hi]!
   }
 
   /** Replaces what a leaf grants; address, accessed and dirty bits stay. Access 0 parks it. */
@@ -115,4 +124,13 @@ export class EntryCodec {
   #park(word: number): void {
     this.#words[word] = (this.#words[word]! & ~this.format.presentLo) | this.format.parkedLo
   }
+}
+
+function grantedByLeaves({ grants }: PermissionBits): Uint8Array {
+  const granted = new Uint8Array(16)
+  for (let bits = 0; bits < 16; bits++) {
+    const unprivileged = grants[bits]!
+    granted[bits] = unprivileged === 0 ? grants[bits | (ACCESS_PRIV << 1)]! : unprivileged
+  }
+  return granted
 }

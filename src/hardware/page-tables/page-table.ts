@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { assert, broken } from '../../base/assert.ts'
 import { EADDRINUSE, EINVAL, ERANGE } from '../../base/errno.ts'
 import { FRAME_LIMIT, type PhysicalMemory } from '../memory.ts'
 import type { Translation } from '../pci/messages.ts'
@@ -17,7 +17,16 @@ export interface PageTableOptions {
   readonly frames: TableFrames
 }
 
+/**
+ * Level-0 tables that are remembered, by bits 24:21 of their first address: SEEN_WORDS words each, which are the high word
+ * of the addresses covered, bits 31:21 of the low one (-1: none), and the word index of the table.
+ */
+const SEEN_TABLES = 16
+const SEEN_WORDS = 4
+const SEEN_MASK = (SEEN_TABLES - 1) * SEEN_WORDS
 const NO_TABLE = -1
+/** Frames are below it. */
+const FRAMES = FRAME_LIMIT
 /** No limit on the size of leaves. */
 const SHIFT_ANY = 63
 
@@ -46,10 +55,8 @@ export class PageTable {
   readonly #hiMask: number
   /** Granules of the address space. */
   readonly #size: number
-  /** The level-0 table used last, by the addresses it covers; for 4 KiB granules only. */
-  #cachedHi = 0
-  #cachedLo: number = NO_TABLE
-  #cachedWord = 0
+  /** For 4 KiB granules only. Emptied before a table may be freed. */
+  readonly #seen: Int32Array
   /** Level of the entry that `#leafWord` found. */
   #foundLevel = 0
 
@@ -70,6 +77,7 @@ export class PageTable {
     this.#granulesPerHi = 2 ** (32 - format.granuleShift)
     this.#hiMask = 2 ** (format.virtualBits - 32) - 1
     this.#size = 2 ** (format.virtualBits - format.granuleShift)
+    this.#seen = new Int32Array(SEEN_TABLES * SEEN_WORDS).fill(NO_TABLE)
   }
 
   /** Frame of the topmost table. */
@@ -95,9 +103,9 @@ export class PageTable {
     access: number,
     shiftMax: number = SHIFT_ANY,
   ): void {
-    if (pages === 1 && (lo & 0xfff) === 0 && this.#seek(hi, lo)) {
-      this.#mapOne(lo, frame, access)
-      return
+    if (pages === 1 && (lo & 0xfff) === 0) {
+      const base = this.#tableOf(hi, lo)
+      if (base >= 0) return this.#mapOne(base + ((lo >>> 11) & 0x3fe), frame, access)
     }
     const scale = this.#granulesPerPage
     this.mapGranules(hi, lo, frame * scale, pages * scale, access, shiftMax)
@@ -123,8 +131,10 @@ export class PageTable {
    * first: ENOMEM, with nothing unmapped. Tables wholly inside the range are freed. `sink` hears of each leaf removed.
    */
   unmap(hi: number, lo: number, pages: number, sink?: LeafSink): number {
-    if (pages === 1 && sink === undefined && (lo & 0xfff) === 0 && this.#seek(hi, lo))
-      return this.#unmapOne(lo)
+    if (pages === 1 && sink === undefined && (lo & 0xfff) === 0) {
+      const base = this.#tableOf(hi, lo)
+      if (base >= 0) return this.#unmapOne(base + ((lo >>> 11) & 0x3fe))
+    }
     return this.unmapGranules(hi, lo, pages * this.#granulesPerPage, sink) / this.#granulesPerPage
   }
 
@@ -133,7 +143,7 @@ export class PageTable {
     const first = this.#split(hi, lo, count)
     const operation = this.#unmapLeaf
     operation.start(sink)
-    this.#cachedLo = NO_TABLE
+    this.#forgetTables()
     this.#tree.forEachLeaf(first, first + count - 1, operation)
     return operation.granules
   }
@@ -185,10 +195,12 @@ export class PageTable {
    * with 4 KiB granules.
    */
   frameAt(hi: number, lo: number, access: number): number {
-    if (!this.#seek(hi, lo)) return -1
-    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
-    if (this.#codec.isEmpty(word) || (this.#codec.accessOf(word) & access) !== access) return -1
-    return this.#codec.frameOf(word)
+    const base = this.#tableOf(hi, lo)
+    if (base < 0) return -1
+    const codec = this.#codec
+    const word = base + ((lo >>> 11) & 0x3fe)
+    if (codec.isEmpty(word) || (codec.accessOf(word) & access) !== access) return -1
+    return codec.frameOf(word)
   }
 
   /** Sets the dirty bit of the leaf at the address. `false`: nothing is mapped there. */
@@ -202,48 +214,54 @@ export class PageTable {
 
   /** Forgets every leaf and frees every table but the root. */
   clear(): void {
-    this.#cachedLo = NO_TABLE
+    this.#forgetTables()
     this.#tree.clear()
   }
 
   /** The same and frees the root. */
   destroy(): void {
-    this.#cachedLo = NO_TABLE
+    this.#forgetTables()
     this.#tree.destroy()
   }
 
-  #mapOne(lo: number, frame: number, access: number): void {
-    assert(access !== 0, 'mapping without any access')
+  #mapOne(word: number, frame: number, access: number): void {
+    if (access === 0) broken('mapping without any access')
     const words = this.#words
-    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
     if ((words[word]! & this.#occupied) !== 0) throw EADDRINUSE
-    if (frame < 0 || frame >= FRAME_LIMIT) throw ERANGE
+    if (frame < 0 || frame >= FRAMES) throw ERANGE
     words[word + 1] = (frame >>> 20) | this.#encodeHi[access]!
     words[word] = (frame << 12) | this.#encodeLo[access]!
   }
 
-  #unmapOne(lo: number): number {
+  #unmapOne(word: number): number {
     const words = this.#words
-    const word = this.#cachedWord + ((lo >>> 11) & 0x3fe)
     if ((words[word]! & this.#occupied) === 0) return 0
     words[word] = 0
     words[word + 1] = 0
     return 1
   }
 
-  /** Makes the level-0 table of the address the cached one; `false` when there is none, or granules are not 4 KiB. */
-  #seek(hi: number, lo: number): boolean {
-    return (hi === this.#cachedHi && lo >>> 21 === this.#cachedLo) || this.#seekTable(hi, lo)
+  /** Word index of the level-0 table of the address; -1 when there is none, or granules are not 4 KiB. */
+  #tableOf(hi: number, lo: number): number {
+    const seen = this.#seen
+    const at = (lo >>> 19) & SEEN_MASK
+    return seen[at + 1] === lo >>> 21 && seen[at] === hi ? seen[at + 2]! : this.#findTable(hi, lo)
   }
 
-  #seekTable(hi: number, lo: number): boolean {
-    if (this.#granulesPerPage !== 1 || !this.#codec.levels.isCanonical(hi)) return false
+  #findTable(hi: number, lo: number): number {
+    if (this.#granulesPerPage !== 1 || !this.#codec.levels.isCanonical(hi)) return -1
     const word = this.#leafWord(hi, lo)
-    if (word < 0 || this.#foundLevel !== 0) return false
-    this.#cachedHi = hi
-    this.#cachedLo = lo >>> 21
-    this.#cachedWord = word - ((lo >>> 11) & 0x3fe)
-    return true
+    if (word < 0 || this.#foundLevel !== 0) return -1
+    const at = (lo >>> 19) & SEEN_MASK
+    const base = word - ((lo >>> 11) & 0x3fe)
+    this.#seen[at] = hi
+    this.#seen[at + 1] = lo >>> 21
+    this.#seen[at + 2] = base
+    return base
+  }
+
+  #forgetTables(): void {
+    for (let at = 1; at < SEEN_TABLES * SEEN_WORDS; at += SEEN_WORDS) this.#seen[at] = NO_TABLE
   }
 
   /** Word of the entry where the tables end for the address, or -1 when it is empty above level 0. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { assert, broken } from '../../base/assert.ts'
 import { ENOMEM } from '../../base/errno.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import type { TableFrames } from '../../hardware/page-tables/page-table.ts'
@@ -13,6 +13,12 @@ export interface FrameAllocatorOptions {
   /** One past the last frame handed out. Default: all RAM. */
   readonly endFrame?: number
 }
+
+/** What is known of a frame: word 0 counts its references; for a free one, word 3 is its position in the free list. */
+const FRAME_WORDS = 4
+const PINS = 1
+const DIRTY = 2
+const POSITION = 3
 
 /**
  * The RAM frames of a machine: who holds how many references and pins on each (Linux's struct page). A frame goes
@@ -31,11 +37,8 @@ export class FrameAllocator implements TableFrames {
   #unused: number
   #freeCount = 0
   readonly #free: Int32Array
-  /** Position of a free frame in `#free`. */
-  readonly #position: Int32Array
-  readonly #references: Int32Array
-  readonly #pins: Int32Array
-  readonly #dirty: Uint8Array
+  /** FRAME_WORDS words a frame, so that what is known of it stands together. */
+  readonly #known: Int32Array
 
   constructor({ memory, failpoints, firstFrame = 1, endFrame = memory.frames }: FrameAllocatorOptions) {
     assert(firstFrame >= 1 && endFrame <= memory.frames, `frames ${firstFrame} to ${endFrame}`)
@@ -45,10 +48,7 @@ export class FrameAllocator implements TableFrames {
     this.#failpoints = failpoints
     this.#unused = firstFrame
     this.#free = new Int32Array(endFrame)
-    this.#position = new Int32Array(endFrame)
-    this.#references = new Int32Array(endFrame)
-    this.#pins = new Int32Array(endFrame)
-    this.#dirty = new Uint8Array(endFrame)
+    this.#known = new Int32Array(endFrame * FRAME_WORDS)
   }
 
   get freeFrames(): number {
@@ -97,68 +97,89 @@ export class FrameAllocator implements TableFrames {
   }
 
   references(frame: number): number {
-    return this.#references[frame]!
+    return this.#known[frame * FRAME_WORDS]!
   }
 
   pins(frame: number): number {
-    return this.#pins[frame]!
+    return this.#known[frame * FRAME_WORDS + PINS]!
   }
 
   /** References that are not pins: page tables and caches that hold the frame. */
   owners(frame: number): number {
-    return this.#references[frame]! - this.#pins[frame]!
+    return this.references(frame) - this.pins(frame)
   }
 
   get(frame: number): void {
-    assert(this.#references[frame]! > 0, `reference to free frame ${frame}`)
-    this.#references[frame]!++
+    const known = this.#known
+    const at = frame * FRAME_WORDS
+    const references = known[at]!
+    if (!(references > 0)) broken(`reference to free frame ${frame}`)
+    known[at] = references + 1
   }
 
   put(frame: number): void {
-    const left = this.#references[frame]! - 1
-    assert(left >= 0, `put of free frame ${frame}`)
-    this.#references[frame] = left
+    const known = this.#known
+    const at = frame * FRAME_WORDS
+    const left = known[at]! - 1
+    if (!(left >= 0)) broken(`put of free frame ${frame}`)
+    known[at] = left
     if (left === 0) this.#release(frame)
   }
 
   /** A long-term pin: a reference that outlives the mapping. */
   pin(frame: number): void {
     this.get(frame)
-    this.#pins[frame]!++
+    this.#known[frame * FRAME_WORDS + PINS]!++
     this.pinned++
+  }
+
+  /** `pin` if the frame has exactly one owner; `false`, and nothing happens, when it has not. */
+  pinExclusive(frame: number): boolean {
+    const known = this.#known
+    const at = frame * FRAME_WORDS
+    const references = known[at]!
+    const pins = known[at + PINS]!
+    if (references - pins !== 1) return false
+    known[at] = references + 1
+    known[at + PINS] = pins + 1
+    this.pinned++
+    return true
   }
 
   /** `dirty`: the device may have written. */
   unpin(frame: number, dirty: boolean): void {
-    const left = this.#pins[frame]! - 1
-    assert(left >= 0, `unpin of frame ${frame} that is not pinned`)
-    this.#pins[frame] = left
+    const known = this.#known
+    const at = frame * FRAME_WORDS
+    const left = known[at + PINS]! - 1
+    if (!(left >= 0)) broken(`unpin of frame ${frame} that is not pinned`)
+    known[at + PINS] = left
     this.pinned--
-    if (dirty) this.#dirty[frame] = 1
+    if (dirty) known[at + DIRTY] = 1
     this.put(frame)
   }
 
   markDirty(frame: number): void {
-    this.#dirty[frame] = 1
+    this.#known[frame * FRAME_WORDS + DIRTY] = 1
   }
 
   isDirty(frame: number): boolean {
-    return this.#dirty[frame] === 1
+    return this.#known[frame * FRAME_WORDS + DIRTY] === 1
   }
 
   clearDirty(frame: number): void {
-    this.#dirty[frame] = 0
+    this.#known[frame * FRAME_WORDS + DIRTY] = 0
   }
 
   #handOut(frame: number): number {
-    this.#references[frame] = 1
-    this.#dirty[frame] = 0
+    const at = frame * FRAME_WORDS
+    this.#known[at] = 1
+    this.#known[at + DIRTY] = 0
     this.inUse++
     return frame
   }
 
   #release(frame: number): void {
-    assert(this.#pins[frame] === 0, `pinned frame ${frame} lost its last reference`)
+    if (this.pins(frame) !== 0) broken(`pinned frame ${frame} lost its last reference`)
     this.inUse--
     this.#give(frame)
   }
@@ -170,7 +191,7 @@ export class FrameAllocator implements TableFrames {
   }
 
   #give(frame: number): void {
-    this.#position[frame] = this.#freeCount
+    this.#known[frame * FRAME_WORDS + POSITION] = this.#freeCount
     this.#free[this.#freeCount++] = frame
   }
 
@@ -195,15 +216,15 @@ export class FrameAllocator implements TableFrames {
   #isFreeRun(start: number, frames: number): boolean {
     if (start + frames > this.#unused) return false
     for (let frame = start; frame < start + frames; frame++) {
-      if (this.#references[frame] !== 0) return false
+      if (this.references(frame) !== 0) return false
     }
     return true
   }
 
   #removeFree(frame: number): void {
-    const hole = this.#position[frame]!
+    const hole = this.#known[frame * FRAME_WORDS + POSITION]!
     const moved = this.#free[--this.#freeCount]!
     this.#free[hole] = moved
-    this.#position[moved] = hole
+    this.#known[moved * FRAME_WORDS + POSITION] = hole
   }
 }

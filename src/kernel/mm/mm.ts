@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { assert, broken } from '../../base/assert.ts'
 import { EFAULT, ENOMEM } from '../../base/errno.ts'
 import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
@@ -27,6 +27,10 @@ import { Zapper } from './zap.ts'
 
 export type { MmapOptions } from './areas.ts'
 export type { MmNotifier } from './notifiers.ts'
+
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const READ = PROT_READ
+const READ_WRITE: number = PROT_READ | PROT_WRITE
 
 export interface MmOptions {
   readonly memory: PhysicalMemory
@@ -105,12 +109,12 @@ export class Mm {
 
   /** Takes a struct reference (mmgrab): keeps the object and its root table, not the mappings. */
   grab(): void {
-    assert(this.#references > 0, 'reference to a freed address space')
+    if (this.#references === 0) broken('reference to a freed address space')
     this.#references++
   }
 
   drop(): void {
-    assert(this.#references > 0, 'drop of a freed address space')
+    if (this.#references === 0) broken('drop of a freed address space')
     this.#references--
     if (this.#references > 0) return
     this.table.destroy()
@@ -198,10 +202,11 @@ export class Mm {
    * is made this address space's own first. Returns its frame. EFAULT (no such page, no permission, no users), ENOMEM.
    */
   pin(hi: number, lo: number, write: boolean): number {
-    const frame = this.table.frameAt(hi, lo, write ? PROT_READ | PROT_WRITE : PROT_READ)
-    const pinned = frame >= 0 && this.frames.owners(frame) === 1 ? frame : this.#makePinnable(hi, lo, write)
-    this.frames.pin(pinned)
-    return pinned
+    const frame = this.table.frameAt(hi, lo, write ? READ_WRITE : READ)
+    if (frame >= 0 && this.frames.pinExclusive(frame)) return frame
+    const own = this.#makePinnable(hi, lo, write)
+    this.frames.pin(own)
+    return own
   }
 
   /** `pin` by page number. */

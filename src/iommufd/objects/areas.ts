@@ -3,7 +3,7 @@ import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../
 import type { Domain } from '../../kernel/iommu/domain.ts'
 import { Pages, pagesBetween } from './pages.ts'
 
-/** Areas, and pages objects, that a pool keeps for later. */
+/** Areas that a pool keeps for later. */
 const POOL_KEPT_MAX = 65_536
 const PAGE_MASK = PAGE_BYTES - 1
 
@@ -13,7 +13,8 @@ export class Area {
   startLo = 0
   lastHi = 0
   lastLo = 0
-  pages: Pages | undefined = undefined
+  /** A pages object of its own, or one that it shares with other areas. */
+  pages: Pages = new Pages()
   /** Page of the pages object at which the area starts, and the byte in it. */
   pageIndex = 0
   pageOffset = 0
@@ -34,12 +35,12 @@ export class Area {
   fill(domain: Domain): void {
     if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
       return this.#fillGranules(domain)
-    const { frames } = this.pages!
     const count = this.pageCount
     if (count === 1) {
-      domain.map(this.startHi, this.startLo, frames[this.pageIndex]!, 1, this.access)
+      domain.map(this.startHi, this.startLo, this.pages.frameAt(this.pageIndex), 1, this.access)
       return
     }
+    const { frames } = this.pages
     let done = 0
     try {
       while (done < count) done += this.#fillRun(domain, frames, done, count)
@@ -68,14 +69,13 @@ export class Area {
   /** As `fill` where pages and IOVA do not lie page on page: only in domains with pages below 4 KiB. */
   #fillGranules(domain: Domain): void {
     const shift = domain.pageShift
-    const { frames } = this.pages!
     const end = this.#bytes
     let done = 0
     try {
       while (done < end) {
         const source = this.pageOffset + done
         const length = Math.min(end - done, PAGE_BYTES - (source & PAGE_MASK))
-        const frame = frames[this.pageIndex + Math.floor(source / PAGE_BYTES)]!
+        const frame = this.pages.frameAt(this.pageIndex + Math.floor(source / PAGE_BYTES))
         const lo = (this.startLo >>> 0) + done
         const hi = (this.startHi + Math.floor(lo / 4294967296)) | 0
         const granule = frame * 2 ** (PAGE_SHIFT - shift) + ((source & PAGE_MASK) >> shift)
@@ -99,26 +99,20 @@ export class Area {
   }
 }
 
-/** Areas and pages objects out of use: in steady state mapping allocates nothing. */
+/** Areas out of use, with their pages objects: in steady state mapping allocates nothing. */
 export class AreaPool {
   readonly #areas: Area[] = []
-  readonly #pages: Pages[] = []
 
   take(): Area {
-    const area = this.#areas.pop() ?? new Area()
-    area.pages = this.#pages.pop() ?? new Pages()
-    return area
+    return this.#areas.pop() ?? new Area()
   }
 
   /** The area is in no map and in no domain. */
   give(area: Area): void {
-    const pages = area.pages!
-    area.pages = undefined
+    const { pages } = area
     pages.users--
-    if (pages.users === 0) {
-      pages.close()
-      if (this.#pages.length < POOL_KEPT_MAX) this.#pages.push(pages)
-    }
+    if (pages.users === 0) pages.close()
+    else area.pages = new Pages()
     if (this.#areas.length < POOL_KEPT_MAX) this.#areas.push(area)
   }
 }

@@ -7,6 +7,8 @@ import type { IoasObject } from './ioas.ts'
 import { getIoas } from './lookup.ts'
 import { Sum, isAllOnes } from './span.ts'
 
+const PAGE_BYTES = 4096
+
 const last = new Sum()
 const bytes = new Sum()
 const areaBytes = new Sum()
@@ -15,6 +17,7 @@ const areaBytes = new Sum()
 export function ioasUnmap(context: Context, command: IoasUnmap): void {
   const ioas = getIoas(context, command.ioas_id)
   const { iova_hi, iova_lo, length_hi, length_lo } = command
+  if (length_lo === PAGE_BYTES && length_hi === 0 && unmapPage(ioas, iova_hi, iova_lo)) return
   bytes.hi = bytes.lo = 0
   if ((iova_hi | iova_lo) === 0 && isAllOnes(length_hi, length_lo)) {
     if (ioas.areas.size > 0) unmapRange(ioas, 0, 0, -1, -1)
@@ -27,6 +30,20 @@ export function ioasUnmap(context: Context, command: IoasUnmap): void {
   }
   command.length_hi = bytes.hi
   command.length_lo = bytes.lo
+}
+
+/** Removes the area that is just the page at the address; `false`, and nothing happens, when there is no such area. */
+function unmapPage(ioas: IoasObject, hi: number, lo: number): boolean {
+  const { areas } = ioas
+  const slot = areas.find(hi, lo)
+  if (slot < 0) return false
+  const area = areas.valueAt(slot)
+  if (area.startLo !== lo || area.startHi !== hi || area.lastHi !== hi || area.lastLo !== lo + PAGE_BYTES - 1)
+    return false
+  if (area.lockCount > 0) return false
+  areas.remove(slot)
+  ioas.releaseArea(area)
+  return true
 }
 
 /** Removes the areas in the range one by one, ascending; those before a failure are gone. Counts into `bytes`. */

@@ -41,13 +41,13 @@ export class IoasObject extends IommufdObject {
   fillArea(area: Area): void {
     const { domains } = this
     if (domains.length === 0) return
-    area.pages!.pin()
+    area.pages.pin()
     let done = 0
     try {
       for (; done < domains.length; done++) area.fill(domains[done]!)
     } catch (thrown) {
       while (--done >= 0) area.unfill(domains[done]!)
-      area.pages!.unpin()
+      area.pages.unpin()
       throw thrown
     }
   }
@@ -56,7 +56,7 @@ export class IoasObject extends IommufdObject {
   releaseArea(area: Area): void {
     const { domains } = this
     for (let i = 0; i < domains.length; i++) area.unfill(domains[i]!)
-    if (domains.length > 0) area.pages!.unpin()
+    if (domains.length > 0) area.pages.unpin()
     this.pool.give(area)
   }
 
@@ -151,11 +151,11 @@ export class IoasObject extends IommufdObject {
 
   #fillInto(area: Area, domain: Domain): void {
     const first = this.domains.length === 0
-    if (first) area.pages!.pin()
+    if (first) area.pages.pin()
     try {
       area.fill(domain)
     } catch (thrown) {
-      if (first) area.pages!.unpin()
+      if (first) area.pages.unpin()
       throw thrown
     }
   }
@@ -163,6 +163,6 @@ export class IoasObject extends IommufdObject {
   /** The domain is not in `domains` (any more). */
   #unfillDomain(area: Area, domain: Domain): void {
     area.unfill(domain)
-    if (this.domains.length === 0) area.pages!.unpin()
+    if (this.domains.length === 0) area.pages.unpin()
   }
 }

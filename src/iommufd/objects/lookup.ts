@@ -3,15 +3,23 @@ import { ENOENT } from '../../base/errno.ts'
 import type { Context } from './context.ts'
 import { DeviceObject } from './device.ts'
 import { FaultObject } from './fault-queue.ts'
-import { IoasObject } from './ioas.ts'
+import type { IoasObject } from './ioas.ts'
+import { type IommufdObject, OBJECT_IOAS } from './object-table.ts'
+
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const IOAS = OBJECT_IOAS
 
 /** Objects by id and type: a wrong type is as absent as a free id (`spec/02` §1). */
 
 /** ENOENT. */
 export function getIoas(context: Context, id: number): IoasObject {
   const object = context.objects.find(id)
-  if (!(object instanceof IoasObject)) throw ENOENT
+  if (object === undefined || !isIoas(object)) throw ENOENT
   return object
+}
+
+function isIoas(object: IommufdObject): object is IoasObject {
+  return object.type === IOAS
 }
 
 /** ENOENT. */

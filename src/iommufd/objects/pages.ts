@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
+import { broken } from '../../base/assert.ts'
 import { ENOMEM } from '../../base/errno.ts'
 import { PAGE_BYTES, pageOf } from '../../base/u64.ts'
 import type { Caller } from '../files.ts'
@@ -19,6 +19,12 @@ const PAGES_MAX = 2 ** 30
 
 const PAGE_MASK = PAGE_BYTES - 1
 
+const NO_FRAMES = new Int32Array(0)
+const FRAMES_FIRST = 16
+
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const BYTES = PAGE_BYTES
+
 /**
  * The memory behind one or more areas: pages of a process. Lazy: nothing is looked at until a domain needs it
  * (`spec/02` §3.1). Ownership: an mm reference while in use, a pin on every page in `frames` while pinned.
@@ -34,8 +40,10 @@ export class Pages {
   writable = false
   accountMode: AccountMode = ACCOUNT_NONE
   pinned = false
-  /** Frames of the pinned pages, in order. May be longer than `count`. */
-  frames: Int32Array = new Int32Array(1)
+  /** The pinned page when it is the only one. */
+  frame = 0
+  /** Frames of the pinned pages, in order, when there are several. May be longer than `count`. */
+  frames: Int32Array = NO_FRAMES
   /** Areas that show it. */
   users = 0
 
@@ -61,26 +69,26 @@ export class Pages {
 
   /** No area shows it any more. */
   close(): void {
-    assert(!this.pinned, 'pages object is closed while pinned')
+    if (this.pinned) broken('pages object is closed while pinned')
     this.process!.mm.drop()
     this.process = undefined
-    if (this.frames.length > FRAMES_KEPT) this.frames = new Int32Array(1)
+    if (this.frames.length > FRAMES_KEPT) this.frames = NO_FRAMES
+  }
+
+  /** Frame of a pinned page. */
+  frameAt(index: number): number {
+    return this.count === 1 ? this.frame : this.frames[index]!
   }
 
   /** Pins every page and charges them. EFAULT, ENOMEM; undone on failure. */
   pin(): void {
-    const { process, count } = this
-    const { mm } = process!
-    let done = 0
-    try {
-      if (count === 1) {
-        this.frames[0] = mm.pin(this.hi, this.lo, this.writable)
-        done = 1
-      } else for (; done < count; done++) this.#pinAt(mm, done)
-      this.#charge()
-    } catch (thrown) {
-      this.#unpinFirst(mm, done)
-      throw thrown
+    const process = this.process!
+    const { mm } = process
+    if (this.count === 1) this.frame = mm.pin(this.hi, this.lo, this.writable)
+    else this.#pinAll(mm)
+    if (!this.#charge(process, mm)) {
+      this.#unpinAll(mm)
+      throw ENOMEM
     }
     this.pinned = true
   }
@@ -89,41 +97,54 @@ export class Pages {
     const { process, count } = this
     const { mm, user } = process!
     this.pinned = false
-    this.#unpinFirst(mm, count)
+    this.#unpinAll(mm)
     mm.pinnedVm -= count
     if (this.accountMode === ACCOUNT_USER) user.lockedPages -= count
     else if (this.accountMode === ACCOUNT_MM) mm.lockedVm -= count
   }
 
-  /** ENOMEM: RLIMIT_MEMLOCK of the process that mapped. */
-  #charge(): void {
-    const { process, count } = this
-    const { mm, user, memlockBytes } = process!
+  /** `false`: over RLIMIT_MEMLOCK of the process that mapped. */
+  #charge(process: Caller, mm: AddressSpace): boolean {
+    const { count } = this
     if (this.accountMode === ACCOUNT_USER) {
-      if ((user.lockedPages + count) * PAGE_BYTES > memlockBytes) throw ENOMEM
-      user.lockedPages += count
+      const locked = process.user.lockedPages + count
+      if (locked * BYTES > process.memlockBytes) return false
+      process.user.lockedPages = locked
     } else if (this.accountMode === ACCOUNT_MM) {
-      if ((mm.lockedVm + count) * PAGE_BYTES > memlockBytes) throw ENOMEM
-      mm.lockedVm += count
+      const locked = mm.lockedVm + count
+      if (locked * BYTES > process.memlockBytes) return false
+      mm.lockedVm = locked
     }
     mm.pinnedVm += count
+    return true
+  }
+
+  #pinAll(mm: AddressSpace): void {
+    let done = 0
+    try {
+      for (; done < this.count; done++) this.#pinAt(mm, done)
+    } catch (thrown) {
+      for (let i = 0; i < done; i++) mm.unpinPage(this.frames[i]!, this.writable)
+      throw thrown
+    }
   }
 
   /** The list grows with what is really there, not with what a caller claims. */
   #pinAt(mm: AddressSpace, index: number): void {
-    const lo = (this.lo >>> 0) + index * PAGE_BYTES
+    const lo = (this.lo >>> 0) + index * BYTES
     const hi = (this.hi + Math.floor(lo / 4294967296)) | 0
     const frame = mm.pin(hi, lo | 0, this.writable)
     if (index === this.frames.length) {
-      const grown = new Int32Array(Math.min(index * 2, this.count))
+      const grown = new Int32Array(Math.min(Math.max(index * 2, FRAMES_FIRST), this.count))
       grown.set(this.frames)
       this.frames = grown
     }
     this.frames[index] = frame
   }
 
-  #unpinFirst(mm: AddressSpace, count: number): void {
-    for (let i = 0; i < count; i++) mm.unpinPage(this.frames[i]!, this.writable)
+  #unpinAll(mm: AddressSpace): void {
+    if (this.count === 1) return mm.unpinPage(this.frame, this.writable)
+    for (let i = 0; i < this.count; i++) mm.unpinPage(this.frames[i]!, this.writable)
   }
 }
 

@@ -41,8 +41,9 @@ export class ReservedRanges {
   }
 
   overlaps(startHi: number, startLo: number, lastHi: number, lastLo: number): boolean {
-    for (let i = 0; i < this.#ranges.length; i++) {
-      const range = this.#ranges[i]!
+    const ranges = this.#ranges
+    for (let i = 0; i < ranges.length; i++) {
+      const range = ranges[i]!
       if (compareU64(range.startHi, range.startLo, lastHi, lastLo) > 0) return false
       if (compareU64(range.lastHi, range.lastLo, startHi, startLo) >= 0) return true
     }

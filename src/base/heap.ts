@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from './assert.ts'
+import { broken } from './assert.ts'
 
 /** What a node of a `Heap` carries. */
 export interface HeapNode {
@@ -26,12 +26,9 @@ export class Heap<T extends HeapNode> {
   #nextOrder = 0
 
   push(node: T): void {
-    assert(node.heapIndex < 0, 'node is on a heap already')
+    if (node.heapIndex >= 0) broken('node is on a heap already')
     if (this.length === this.#keys.length) this.#grow()
-    const index = this.length++
-    this.#keys[index] = node.heapKey
-    this.#orders[index] = this.#nextOrder++
-    this.#siftUp(index, node)
+    this.#siftUp(this.length++, node, node.heapKey, this.#nextOrder++)
   }
 
   /** The node that `shift` would return. */
@@ -53,66 +50,65 @@ export class Heap<T extends HeapNode> {
 
   remove(node: T): void {
     const index = node.heapIndex
-    assert(index >= 0 && this.#nodes[index] === node, 'node is not on this heap')
+    const nodes = this.#nodes
+    if (index < 0 || nodes[index] !== node) broken('node is not on this heap')
     node.heapIndex = -1
     const tail = --this.length
-    const moved = this.#nodes[tail]!
-    this.#nodes[tail] = undefined
+    const moved = nodes[tail]!
+    nodes[tail] = undefined
     if (index === tail) return
-    this.#keys[index] = this.#keys[tail]!
-    this.#orders[index] = this.#orders[tail]!
-    if (index > 0 && this.#before(index, (index - 1) >> 1)) this.#siftUp(index, moved)
-    else this.#siftDown(index, moved)
+    const key = this.#keys[tail]!
+    const order = this.#orders[tail]!
+    if (index > 0 && this.#isBehind((index - 1) >> 1, key, order)) this.#siftUp(index, moved, key, order)
+    else this.#siftDown(index, moved, key, order)
   }
 
-  #before(a: number, b: number): boolean {
-    const keys = this.#keys
-    const difference = keys[a]! - keys[b]!
-    return difference < 0 || (difference === 0 && this.#orders[a]! < this.#orders[b]!)
+  /** Whether what stands at the index comes after (key, order). */
+  #isBehind(index: number, key: number, order: number): boolean {
+    const other = this.#keys[index]!
+    return other > key || (other === key && this.#orders[index]! > order)
   }
 
-  /** Moves the keys at the index up to their place and puts the node there. */
-  #siftUp(from: number, node: T): void {
+  /** Puts the node at the index or above it, moving down what comes after it. */
+  #siftUp(from: number, node: T, key: number, order: number): void {
     let index = from
     while (index > 0) {
       const parent = (index - 1) >> 1
-      if (!this.#before(index, parent)) break
-      this.#swapKeys(index, parent)
-      this.#put(index, this.#nodes[parent]!)
+      if (!this.#isBehind(parent, key, order)) break
+      this.#move(parent, index)
       index = parent
     }
-    this.#put(index, node)
+    this.#put(index, node, key, order)
   }
 
-  /** Moves the keys at the index down to their place and puts the node there. */
-  #siftDown(from: number, node: T): void {
+  /** Puts the node at the index or below it, moving up what comes before it. */
+  #siftDown(from: number, node: T, key: number, order: number): void {
     let index = from
     for (;;) {
       let child = 2 * index + 1
       if (child >= this.length) break
-      if (child + 1 < this.length && this.#before(child + 1, child)) child++
-      if (this.#before(index, child)) break
-      this.#swapKeys(index, child)
-      this.#put(index, this.#nodes[child]!)
+      if (child + 1 < this.length && this.#isBehind(child, this.#keys[child + 1]!, this.#orders[child + 1]!))
+        child++
+      if (this.#isBehind(child, key, order)) break
+      this.#move(child, index)
       index = child
     }
-    this.#put(index, node)
+    this.#put(index, node, key, order)
   }
 
-  #put(index: number, node: T): void {
+  #move(from: number, to: number): void {
+    const node = this.#nodes[from]!
+    this.#nodes[to] = node
+    this.#keys[to] = this.#keys[from]!
+    this.#orders[to] = this.#orders[from]!
+    node.heapIndex = to
+  }
+
+  #put(index: number, node: T, key: number, order: number): void {
     this.#nodes[index] = node
+    this.#keys[index] = key
+    this.#orders[index] = order
     node.heapIndex = index
-  }
-
-  #swapKeys(a: number, b: number): void {
-    const keys = this.#keys
-    const orders = this.#orders
-    const key = keys[a]!
-    const order = orders[a]!
-    keys[a] = keys[b]!
-    orders[a] = orders[b]!
-    keys[b] = key
-    orders[b] = order
   }
 
   #grow(): void {

@@ -2,31 +2,26 @@
 import { assert, broken } from '../base/assert.ts'
 import { Heap, type HeapNode } from '../base/heap.ts'
 import { TIME_NANOS_MAX } from '../base/limits.ts'
-import { List, type ListNode } from '../base/list.ts'
+import { type DueNode, DueQueue } from './due-queue.ts'
 
 /** Something that will happen at an instant. Made once, armed again and again; arming allocates nothing. */
-export class Alarm implements HeapNode, ListNode<Alarm> {
+export class Alarm implements HeapNode, DueNode {
   readonly name: string
   readonly run: () => void
   heapIndex = -1
   heapKey: number = Number.NaN
-  list: List<Alarm> | undefined
-  next: Alarm | undefined
-  previous: Alarm | undefined
+  duePlace = -1
   readonly #clock: Clock
 
   /** Through `clock.createAlarm`. */
   constructor(clock: Clock, name: string, run: () => void) {
     this.name = name
     this.run = run
-    this.list = undefined
-    this.next = undefined
-    this.previous = undefined
     this.#clock = clock
   }
 
   get armed(): boolean {
-    return this.heapIndex >= 0 || this.list !== undefined
+    return this.duePlace >= 0 || this.heapIndex >= 0
   }
 
   /** Instant at which the alarm is due; asserts that it is armed. */
@@ -60,12 +55,12 @@ export class Clock {
   /** The present instant. Written by the clock only. */
   now = 0
   /** Alarms of the present instant, in order of arming. The scheduler takes from here. */
-  readonly due: List<Alarm>
+  readonly due: DueQueue<Alarm>
   readonly #later: Heap<Alarm>
   readonly #source: (() => number) | undefined
 
   constructor(source?: () => number) {
-    this.due = new List<Alarm>('due alarms')
+    this.due = new DueQueue<Alarm>()
     this.#later = new Heap<Alarm>()
     this.#source = source
     if (source !== undefined) this.synchronize()
@@ -112,8 +107,8 @@ export class Clock {
     const at = this.now + delayNanos
     if (!(delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos))
       broken(`delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`)
-    this.unschedule(alarm)
-    if (delayNanos === 0) this.due.pushLast(alarm)
+    if (alarm.armed) this.unschedule(alarm)
+    if (delayNanos === 0) this.due.push(alarm)
     else {
       alarm.heapKey = at
       this.#later.push(alarm)
@@ -122,17 +117,17 @@ export class Clock {
 
   /** See `Alarm.cancel`. */
   unschedule(alarm: Alarm): void {
-    if (alarm.heapIndex >= 0) this.#later.remove(alarm)
-    else if (alarm.list !== undefined) this.due.remove(alarm)
+    if (alarm.duePlace >= 0) this.due.remove(alarm)
+    else if (alarm.heapIndex >= 0) this.#later.remove(alarm)
   }
 
   /** See `Alarm.at`. */
   timeOf(alarm: Alarm): number {
     if (!alarm.armed) broken(`alarm ${alarm.name} is not armed`)
-    return alarm.list === undefined ? alarm.heapKey : this.now
+    return alarm.duePlace >= 0 ? this.now : alarm.heapKey
   }
 
   #collectDue(): void {
-    while (this.#later.firstKey <= this.now) this.due.pushLast(this.#later.shift()!)
+    while (this.#later.firstKey <= this.now) this.due.push(this.#later.shift()!)
   }
 }

@@ -31,6 +31,8 @@ export class Scheduler {
   idle: (() => Promise<void>) | undefined
   /** Called after every step, by those who watch that nothing breaks. */
   afterStep: (() => void) | undefined
+  /** First come, first served: nothing to ask. */
+  readonly #inOrder: boolean
   #stepping = false
   #driving = false
   readonly #waits: Waits
@@ -39,6 +41,7 @@ export class Scheduler {
   constructor(clock: Clock, decisions: Decisions) {
     this.clock = clock
     this.decisions = decisions
+    this.#inOrder = decisions.isDefault
     this.idle = undefined
     this.afterStep = undefined
     this.#waits = new Waits()
@@ -47,10 +50,11 @@ export class Scheduler {
 
   /** Runs one due alarm, moving virtual time to it. `false`: none is due. */
   step(): boolean {
-    assert(!this.#stepping, 'a step runs inside a step')
-    if (!this.clock.advance()) return false
-    const alarm = this.#pick()
-    this.clock.due.remove(alarm)
+    if (this.#stepping) broken('a step runs inside a step')
+    const { due } = this.clock
+    if (due.length === 0 && !this.clock.advance()) return false
+    const alarm = this.#inOrder || due.length === 1 ? due.first! : this.#choose()
+    due.remove(alarm)
     this.steps++
     this.#stepping = true
     try {
@@ -156,11 +160,8 @@ export class Scheduler {
     return new Gate<void>(this.#gateWorld(), 'sleep', 0, (gate) => this.#sleepers.push(gate))
   }
 
-  #pick(): Alarm {
-    let alarm = this.clock.due.first!
-    if (this.decisions.isDefault || this.clock.due.length === 1) return alarm
-    for (let skip = this.decisions.choose('step', this.clock.due.length); skip > 0; skip--)
-      alarm = alarm.next!
-    return alarm
+  #choose(): Alarm {
+    const { due } = this.clock
+    return due.at(this.decisions.choose('step', due.length))!
   }
 }

@@ -4,7 +4,7 @@ import type { PhysicalMemory } from '../memory.ts'
 import { ACCESS_PRIV, ACCESS_WRITE, type Translation } from '../pci/messages.ts'
 import { CarefulWalk } from './careful-walk.ts'
 import { INDEX_BITS, Levels, type PageTableFormat } from './format.ts'
-import { type TableTranslator, WALK_OK, type WalkStatus } from './walk-status.ts'
+import { type TableTranslator, WALK_NOT_PRESENT, WALK_OK, type WalkStatus } from './walk-status.ts'
 
 export * from './walk-status.ts'
 
@@ -37,6 +37,7 @@ export class Walker {
   readonly #tableCheckHi: number
   readonly #granuleReservedLo: number
   readonly #granuleReservedHi: number
+  readonly #presentLo: number
   /** Bits of a granule's entry that are set once it has been read, or written. */
   readonly #used: number
   readonly #usedForWrite: number
@@ -73,8 +74,9 @@ export class Walker {
       format.reservedTableHi | (permission.hierarchical ? permission.maskHi << permission.shiftHi : 0)
     this.#granuleReservedLo = format.reservedLeafLo
     this.#granuleReservedHi = format.reservedLeafHi
-    this.#used = format.accessedLo | singleBit(format.presentLo)
-    this.#usedForWrite = this.#used | format.dirtyLo
+    this.#presentLo = format.presentLo
+    this.#used = format.accessedLo
+    this.#usedForWrite = format.accessedLo | format.dirtyLo
     this.#invertLo = permission.invertLo
     this.#invertHi = permission.invertHi
     this.#permissionShiftLo = permission.shiftLo
@@ -87,8 +89,8 @@ export class Walker {
    * Translates the address (hi, lo) for `access` (ACCESS_ bits; none: only that the page grants something counts).
    * `out` is written on WALK_OK; its `access` says all that the page grants at this privilege.
    *
-   * The way through small pages whose tables were used before takes no branch a level: differences from such entries
-   * are collected, and any difference sends the walk the careful way. The three lowest levels are written out: it is faster.
+   * The way through tables that were used before to a small page, or to none, takes no branch a level: differences from
+   * such entries are collected, and any difference sends the walk the careful way. The three lowest levels are written out: it is faster.
    */
   walk(rootFrame: number, hi: number, lo: number, access: number, out: Translation): WalkStatus {
     if (((hi + this.#canonicalBias) | 0) >>> this.#canonicalShift !== 0) {
@@ -133,17 +135,20 @@ export class Walker {
     const word = (table << 10) | ((lower & 511) << 1)
     entryLo = words[word]!
     entryHi = words[word + 1]!
-    const used = access & ACCESS_WRITE ? this.#usedForWrite : this.#used
     const odd =
       (oddLo & this.#tableCheckLo) |
       (oddHi & this.#tableCheckHi) |
-      (~entryLo & used) |
       (entryLo & this.#granuleReservedLo) |
       (entryHi & this.#granuleReservedHi)
-    const granted = this.#granted(entryLo, entryHi, access)
-    if (odd !== 0 || (access & ~granted) !== 0 || granted === 0) {
-      return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    if (odd !== 0) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    if ((entryLo & this.#presentLo) === 0) {
+      this.failedLevel = 0
+      return WALK_NOT_PRESENT
     }
+    const granted = this.#granted(entryLo, entryHi, access)
+    if ((access & ~granted) !== 0 || granted === 0) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+    const used = access & ACCESS_WRITE ? this.#usedForWrite : this.#used
+    if ((~entryLo & used) !== 0) words[word] = entryLo | used
     out.frame = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
     out.shift = this.#granuleShift
     out.access = granted
@@ -187,9 +192,4 @@ function tableCheckLo(format: PageTableFormat): number {
   const { permission } = format
   const restricting = permission.hierarchical ? permission.maskLo << permission.shiftLo : 0
   return format.presentLo | format.leafMaskLo | format.reservedTableLo | format.tableAccessedLo | restricting
-}
-
-/** `bits` when it is one bit; where any of several bits makes an entry present, what it grants tells. */
-function singleBit(bits: number): number {
-  return (bits & (bits - 1)) === 0 ? bits : 0
 }

@@ -11,8 +11,9 @@ export class PageHold {
   /** Bits 31:12. */
   lo = 0
   frame = 0
-  /** Size of the translated region; below 12 the region starts at `frameOffset` of the frame. */
-  shift = 12
+  /** Address bits within the translated region, at most those of a page. */
+  offsetMask = 0xfff
+  /** Where the region starts in the frame: not 0 only for regions smaller than a page. */
   frameOffset = 0
 
   matches(hi: number, lo: number): boolean {
@@ -25,7 +26,7 @@ export class PageHold {
     this.hi = hi
     this.lo = lo & ~0xfff
     this.frame = frame
-    this.shift = 12
+    this.offsetMask = 0xfff
     this.frameOffset = 0
   }
 
@@ -33,19 +34,18 @@ export class PageHold {
   use(result: Translation): void {
     this.valid = false
     this.frame = result.frame
-    this.shift = result.shift
-    this.frameOffset = result.frameOffset
+    this.offsetMask = result.shift >= 12 ? 0xfff : (1 << result.shift) - 1
+    this.frameOffset = result.shift >= 12 ? 0 : result.frameOffset
   }
 
   /** Byte offset in the frame. */
   offset(lo: number): number {
-    return this.shift >= 12 ? lo & 0xfff : this.frameOffset + (lo & ((1 << this.shift) - 1))
+    return this.frameOffset + (lo & this.offsetMask)
   }
 
-  /** Bytes from the address to the end of the page. */
+  /** Bytes from the address to the end of the region. */
   room(lo: number): number {
-    const bytes = 1 << Math.min(this.shift, 12)
-    return bytes - (lo & (bytes - 1))
+    return this.offsetMask + 1 - (lo & this.offsetMask)
   }
 }
 
@@ -78,7 +78,7 @@ export class Channel implements ListNode<Channel> {
   grpid: number
   /** Set: the transfer ends thus at the next step. */
   ending: TransferStatus | undefined
-  /** Idle channels, or those that wait for credits. */
+  /** Those that wait for credits. */
   list: List<Channel> | undefined
   next: Channel | undefined
   previous: Channel | undefined

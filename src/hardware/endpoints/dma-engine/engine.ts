@@ -61,7 +61,11 @@ export class DmaEngine implements PciFunction {
   readonly #upstream: Upstream
   readonly #faults: PageFaults
   readonly #channels: readonly Channel[]
-  readonly #idle: List<Channel>
+  /** Idle channels by index, oldest first: a ring. */
+  readonly #idle: Int32Array
+  #idleFirst: number
+  #idleCount: number
+  readonly #burstPages: number
   /** Submitted while nothing is accepted: they end in a step of their own. */
   readonly #refused: List<Transfer>
   readonly #refusal: Alarm
@@ -82,13 +86,16 @@ export class DmaEngine implements PciFunction {
     this.counters = new DmaEngineCounters()
     this.cache = new TranslationCache(config.atcEntries)
     this.queued = new List<Transfer>(`${name} queued transfers`)
-    this.#idle = new List<Channel>(`${name} idle channels`)
     this.#refused = new List<Transfer>(`${name} refused transfers`)
     this.#refusal = world.clock.createAlarm(`${name} refusal`, () => this.#refuse())
     this.#stopping = new Map()
     this.#accepting = this.#present = true
     this.#serial = 0
+    this.#burstPages = config.burstPages
     this.#channels = this.#createChannels(world, config.transfersInFlightMax)
+    this.#idle = Int32Array.from(this.#channels, ({ index }) => index)
+    this.#idleFirst = 0
+    this.#idleCount = this.#idle.length
     this.#upstream = new Upstream(world, name, rid, agent, config.latencies)
     this.#faults = new PageFaults(world, {
       rid,
@@ -122,7 +129,7 @@ export class DmaEngine implements PciFunction {
 
   /** Transfers that run. */
   get inFlight(): number {
-    return this.#channels.length - this.#idle.length
+    return this.#channels.length - this.#idleCount
   }
 
   /** Nothing runs, waits, or is on its way to the unit; late responses may still be due. */
@@ -140,12 +147,13 @@ export class DmaEngine implements PciFunction {
     transfer.status = 'queued'
     this.counters.transfers++
     this.#trace.start(transfer)
-    if (this.#accepting && !this.#stopping.has(transfer.pasid)) {
-      this.queued.pushLast(transfer)
-      this.#startQueued()
-    } else {
+    if (!this.#accepting || this.#isStopping(transfer.pasid)) {
       this.#refused.pushLast(transfer)
       this.#refusal.arm(0)
+    } else if (this.#idleCount > 0) {
+      this.#begin(transfer)
+    } else {
+      this.queued.pushLast(transfer)
     }
   }
 
@@ -206,13 +214,13 @@ export class DmaEngine implements PciFunction {
   }
 
   #createChannels(world: World, count: number): readonly Channel[] {
-    return Array.from({ length: count }, (_, index) => {
-      const channel = new Channel(index, (self) =>
-        world.clock.createAlarm(`${this.name} channel ${index}`, () => this.#step(self)),
-      )
-      this.#idle.pushLast(channel)
-      return channel
-    })
+    return Array.from(
+      { length: count },
+      (_, index) =>
+        new Channel(index, (self) =>
+          world.clock.createAlarm(`${this.name} channel ${index}`, () => this.#step(self)),
+        ),
+    )
   }
 
   #createConfigSpace(): ConfigSpace {
@@ -223,16 +231,23 @@ export class DmaEngine implements PciFunction {
     return new FunctionConfigSpace(capabilities)
   }
 
-  #startQueued(): void {
-    while (this.queued.length > 0 && this.#idle.length > 0) {
-      const transfer = this.queued.shift()!
-      const channel = this.#idle.shift()!
-      transfer.status = 'running'
-      const prefix = transfer.privileged && transfer.pasid !== NO_PASID ? this.pasid.prefixAccess : 0
-      channel.begin(transfer, prefix & ACCESS_PRIV)
-      if (transfer.pasid !== NO_PASID && !this.pasid.allows(transfer.pasid)) channel.ending = 'unrecoverable'
-      channel.alarm.arm(0)
-    }
+  /** On the channel that has been idle longest. */
+  #begin(transfer: Transfer): void {
+    const channel = this.#channels[this.#idle[this.#idleFirst]!]!
+    this.#idleFirst = this.#idleFirst + 1 === this.#idle.length ? 0 : this.#idleFirst + 1
+    this.#idleCount--
+    transfer.status = 'running'
+    const { pasid } = transfer
+    const prefix = transfer.privileged && pasid !== NO_PASID ? this.pasid.prefixAccess : 0
+    channel.begin(transfer, prefix & ACCESS_PRIV)
+    if (pasid !== NO_PASID && !this.pasid.allows(pasid)) channel.ending = 'unrecoverable'
+    channel.alarm.arm(0)
+  }
+
+  #makeIdle(channel: Channel): void {
+    const next = this.#idleFirst + this.#idleCount++
+    this.#idle[next < this.#idle.length ? next : next - this.#idle.length] = channel.index
+    if (this.queued.length > 0) this.#begin(this.queued.shift()!)
   }
 
   #step(channel: Channel): void {
@@ -240,7 +255,7 @@ export class DmaEngine implements PciFunction {
       this.#finish(channel, channel.ending)
       return
     }
-    for (let moved = 0; moved < this.#config.burstPages && channel.remaining > 0; moved++) {
+    for (let moved = 0; moved < this.#burstPages && channel.remaining > 0; moved++) {
       if (!this.#movePage(channel)) return
     }
     const nanos = this.#translations.pay(channel, 0)
@@ -261,13 +276,14 @@ export class DmaEngine implements PciFunction {
       if (!this.#resolve(channel, destination, destinationHi, destinationLo, ACCESS_WRITE)) return false
       length = Math.min(length, destination.room(destinationLo))
     }
-    if (!this.#moveBytes(channel, channel.transfer!, length)) {
+    const transfer = channel.transfer!
+    if (!this.#moveBytes(channel, transfer, length)) {
       this.#finish(channel, 'bus-error')
       return false
     }
+    transfer.bytesDone += length
     this.#trace.dma(channel, length)
     channel.advance(length)
-    channel.transfer!.bytesDone += length
     channel.unpaidPages++
     this.counters.pagesMoved++
     this.counters.bytesMoved += length
@@ -305,8 +321,7 @@ export class DmaEngine implements PciFunction {
     this.#faults.forget(channel)
     channel.transfer = undefined
     channel.dropHolds()
-    this.#idle.pushLast(channel)
-    this.#startQueued()
+    this.#makeIdle(channel)
     this.#conclude(transfer, status)
   }
 
@@ -345,6 +360,10 @@ export class DmaEngine implements PciFunction {
     }
   }
 
+  #isStopping(pasid: number): boolean {
+    return this.#stopping.size > 0 && this.#stopping.has(pasid)
+  }
+
   /** Sends the Stop Marker once no transfer uses the PASID. */
   #completeStop(pasid: number): void {
     if (!this.#stopping.has(pasid)) return
@@ -358,6 +377,12 @@ export class DmaEngine implements PciFunction {
   #sendStopMarker(pasid: number): void {
     this.counters.stopMarkers++
     this.#trace.stopMarker(pasid)
-    this.#upstream.pageRequest(pasid, 0, 0, 0, 0, true, 0, 0)
+    const { request } = this.#upstream
+    request.pasid = pasid
+    request.addressHi = request.addressLo = 0
+    request.grpid = request.access = 0
+    request.private0 = request.private1 = 0
+    request.last = true
+    this.#upstream.pageRequest()
   }
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { ACCESS_PRIV } from '../../pci/messages.ts'
+import * as messages from '../../pci/messages.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ACCESS_PRIV } = messages
 
 /** Int32 of one entry: address bits 31:12 with VALID and the granted ACCESS_ bits below, bits 63:32, PASID, frame. */
 const STRIDE = 4
@@ -31,6 +34,7 @@ export class TranslationCache {
     const base = this.#setOf(pasid, hi, lo) * SET_WORDS
     const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
     const wanted = (lo & PAGE_MASK) | VALID | access
+    if (!anyWay(words, base, mask, wanted)) return -1
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
       if ((words[at]! & mask) === wanted && words[at + 1] === hi && words[at + 2] === pasid)
         return words[at + 3]!
@@ -44,9 +48,9 @@ export class TranslationCache {
     const set = this.#setOf(pasid, hi, lo)
     const own = this.#entryOf(set * SET_WORDS, pasid, hi, lo)
     const at = own >= 0 ? own : (set * WAYS + (this.#victims[set]!++ & (WAYS - 1))) * STRIDE
-    const old = words[at]!
-    const adds = own >= 0 && words[at + 3] === frame && ((old ^ access) & ACCESS_PRIV) === 0
-    words[at] = (lo & PAGE_MASK) | VALID | access | (adds ? old & 0xfff : 0)
+    const old = own >= 0 && words[own + 3] === frame ? words[own]! : 0
+    const added = ((old ^ access) & ACCESS_PRIV) === 0 ? old & 0xfff : 0
+    words[at] = (lo & PAGE_MASK) | VALID | access | added
     words[at + 1] = hi
     words[at + 2] = pasid
     words[at + 3] = frame
@@ -84,6 +88,7 @@ export class TranslationCache {
   #entryOf(base: number, pasid: number, hi: number, lo: number): number {
     const words = this.#words
     const wanted = (lo & PAGE_MASK) | VALID
+    if (!anyWay(words, base, PAGE_MASK | VALID, wanted)) return -1
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
       if ((words[at]! & (PAGE_MASK | VALID)) === wanted && words[at + 1] === hi && words[at + 2] === pasid)
         return at
@@ -94,6 +99,16 @@ export class TranslationCache {
   #setOf(pasid: number, hi: number, lo: number): number {
     return ((lo >>> 12) ^ hi ^ Math.imul(pasid, 0x9e3b)) & this.#setMask
   }
+}
+
+/** Whether the first word of some entry of the set agrees: without a loop, for the set that holds no such page. */
+function anyWay(words: Int32Array, base: number, mask: number, wanted: number): boolean {
+  return (
+    (words[base]! & mask) === wanted ||
+    (words[base + STRIDE]! & mask) === wanted ||
+    (words[base + 2 * STRIDE]! & mask) === wanted ||
+    (words[base + 3 * STRIDE]! & mask) === wanted
+  )
 }
 
 /** Whether the page (aHi, aLo) lies in 2^shift bytes at the naturally aligned address (hi, lo). */

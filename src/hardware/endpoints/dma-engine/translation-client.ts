@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { EVENTS } from '../../../trace/events.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
 import type { Ats } from '../../pci/ats.ts'
-import { ATS_SUCCESS, Translation, type TranslationAgent } from '../../pci/messages.ts'
+import { ATS_SUCCESS, type AtsStatus, Translation, type TranslationAgent } from '../../pci/messages.ts'
 import type { Channel, PageHold } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import type { DmaEngineCounters } from './counters.ts'
@@ -33,22 +34,32 @@ export interface TranslationClientParts {
 /** How an engine gets from an address to a frame: what the channel holds, the cache, ATS, and page requests. */
 export class TranslationClient {
   readonly #world: World
-  readonly #parts: TranslationClientParts
+  readonly #trace: Recorder
   readonly #rid: number
   readonly #agent: TranslationAgent
   readonly #ats: Ats
   readonly #cache: TranslationCache
   readonly #faults: PageFaults
+  readonly #counters: DmaEngineCounters
+  readonly #channels: readonly Channel[]
+  readonly #retriesMax: number
+  readonly #atsNanos: number
+  readonly #dmaNanos: number
   readonly #result: Translation
 
   constructor(world: World, parts: TranslationClientParts) {
     this.#world = world
-    this.#parts = parts
+    this.#trace = world.trace
     this.#rid = parts.rid
     this.#agent = parts.agent
     this.#ats = parts.ats
     this.#cache = parts.cache
     this.#faults = parts.faults
+    this.#counters = parts.counters
+    this.#channels = parts.channels
+    this.#retriesMax = parts.config.retriesMax
+    this.#atsNanos = parts.config.latencies.ats
+    this.#dmaNanos = parts.config.latencies.dma
     this.#result = new Translation()
   }
 
@@ -67,7 +78,7 @@ export class TranslationClient {
   /** Drops translations of a range: of the cache, and those that channels hold. */
   invalidate(pasid: number, hi: number, lo: number, shift: number): void {
     this.#cache.invalidate(pasid, hi, lo, shift)
-    for (const channel of this.#parts.channels) {
+    for (const channel of this.#channels) {
       if (channel.transfer === undefined || channel.pasid !== pasid) continue
       const { source, destination } = channel
       if (inRange(source.hi, source.lo, hi, lo, shift)) source.valid = false
@@ -77,14 +88,15 @@ export class TranslationClient {
 
   invalidateAll(): void {
     this.#cache.clear()
-    for (const channel of this.#parts.channels) channel.dropHolds()
+    for (const channel of this.#channels) channel.dropHolds()
   }
 
   /** Nanoseconds to spend now: a hop, and moving the pages since the last payment. */
   pay(channel: Channel, hopNanos: number): number {
-    const { decisions } = this.#world
-    const moving = channel.unpaidPages * this.#parts.config.latencies.dma
+    const moving = channel.unpaidPages * this.#dmaNanos
     channel.unpaidPages = 0
+    if (hopNanos === 0 && moving === 0) return 0
+    const { decisions } = this.#world
     return (
       (hopNanos === 0 ? 0 : decisions.latency('ats', hopNanos)) +
       (moving === 0 ? 0 : decisions.latency('dma', moving))
@@ -98,10 +110,16 @@ export class TranslationClient {
     return RESOLVED
   }
 
+  /** ATS Translation Request, and a page request when it gives no translation. */
   #translate(channel: Channel, hold: PageHold, hi: number, lo: number, access: number): number {
     if (!this.#timeSpent(channel)) return WAITING
     const result = this.#result
-    if (!this.#ask(channel, hi, lo, access, result)) return REFUSED
+    this.#counters.translationRequests++
+    if (channel.retrying) this.#countRetry(channel, hi, lo)
+    const status = this.#trace.enabled
+      ? this.#askTraced(channel, hi, lo, access, result)
+      : this.#agent.translationRequest(this.#rid, channel.pasid, hi, lo, access, result)
+    if (status !== ATS_SUCCESS) return REFUSED
     if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
     if (result.shift >= 12) {
       this.#cache.insert(channel.pasid, hi, lo, result.frame, result.access)
@@ -116,7 +134,7 @@ export class TranslationClient {
   /** `false`: the channel's alarm is armed for the time that the request takes. */
   #timeSpent(channel: Channel): boolean {
     if (!channel.paid) {
-      const nanos = this.pay(channel, this.#parts.config.latencies.ats)
+      const nanos = this.pay(channel, this.#atsNanos)
       if (nanos > 0) {
         channel.paid = true
         channel.alarm.arm(nanos)
@@ -127,30 +145,27 @@ export class TranslationClient {
     return true
   }
 
-  /** ATS Translation Request. `false`: Unsupported Request or Completer Abort. */
-  #ask(channel: Channel, hi: number, lo: number, access: number, result: Translation): boolean {
-    const { trace } = this.#world
+  #askTraced(channel: Channel, hi: number, lo: number, access: number, result: Translation): AtsStatus {
+    const trace = this.#trace
     const rid = this.#rid
-    this.#parts.counters.translationRequests++
-    if (channel.retrying) this.#countRetry(channel, hi, lo)
-    if (trace.enabled) trace.emit(EVENTS.ats_request, 0, rid, channel.pasid, hi, lo, access)
+    trace.emit(EVENTS.ats_request, 0, rid, channel.pasid, hi, lo, access)
     const status = this.#agent.translationRequest(rid, channel.pasid, hi, lo, access, result)
-    if (trace.enabled) trace.emit(EVENTS.ats_completion, 0, rid, status, hi, lo, result.access, result.shift)
-    return status === ATS_SUCCESS
+    trace.emit(EVENTS.ats_completion, 0, rid, status, hi, lo, result.access, result.shift)
+    return status
   }
 
   #countRetry(channel: Channel, hi: number, lo: number): void {
-    const { trace } = this.#world
+    const trace = this.#trace
     const transfer = channel.transfer!
     channel.retrying = false
     transfer.retries++
-    this.#parts.counters.retries++
+    this.#counters.retries++
     if (trace.enabled) trace.emit(EVENTS.retry, 0, this.#rid, channel.pasid, hi, lo, transfer.serial)
   }
 
   #fault(channel: Channel, hi: number, lo: number, access: number): number {
     if (!this.#faults.pri.enabled) return REFUSED
-    if (channel.attempts > this.#parts.config.retriesMax) return EXHAUSTED
+    if (channel.attempts > this.#retriesMax) return EXHAUSTED
     this.#faults.ask(channel, hi, lo, access)
     return WAITING
   }
@@ -158,6 +173,6 @@ export class TranslationClient {
   #progress(channel: Channel): void {
     channel.attempts = 0
     channel.retrying = false
-    this.#faults.leaveWaiters(channel)
+    if (channel.list !== undefined) this.#faults.leaveWaiters(channel)
   }
 }

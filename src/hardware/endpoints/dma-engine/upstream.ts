@@ -18,13 +18,15 @@ const LAST = 1 << 9
  * requests that credits allow, a Stop Marker a PASID and 32 completions.
  */
 export class Upstream {
+  /** The message that `pageRequest` sends; its requester id stays. */
+  readonly request: PageRequest
   readonly #world: World
   readonly #rid: number
   readonly #agent: TranslationAgent
   readonly #requestNanos: number
   readonly #completionNanos: number
   readonly #alarm: Alarm
-  readonly #request: PageRequest
+  readonly #arriving: PageRequest
   #messages: Int32Array
   #times: Float64Array
   #first: number
@@ -44,8 +46,9 @@ export class Upstream {
     this.#requestNanos = latencies.pageRequest
     this.#completionNanos = latencies.invalidation
     this.#alarm = world.clock.createAlarm(`${name} upstream`, () => this.#arrive())
-    this.#request = new PageRequest()
-    this.#request.rid = rid
+    this.request = new PageRequest()
+    this.#arriving = new PageRequest()
+    this.request.rid = this.#arriving.rid = rid
     this.#messages = new Int32Array(MESSAGES_INITIAL * STRIDE)
     this.#times = new Float64Array(MESSAGES_INITIAL)
     this.#first = 0
@@ -57,35 +60,28 @@ export class Upstream {
     return this.#count
   }
 
-  pageRequest(
-    pasid: number,
-    hi: number,
-    lo: number,
-    grpid: number,
-    access: number,
-    last: boolean,
-    private0: number,
-    private1: number,
-  ): void {
+  /** Sends what the sender has written to `request`. */
+  pageRequest(): void {
+    const { request } = this
     if (this.#requestNanos === 0 && this.#count === 0) {
-      this.#sendRequest(pasid, hi, lo, grpid, access, last, private0, private1)
+      this.#agent.pageRequest(request)
       return
     }
-    const flags = grpid | (access << ACCESS_SHIFT) | (last ? LAST : 0)
+    const flags = request.grpid | (request.access << ACCESS_SHIFT) | (request.last ? LAST : 0)
     const at = this.#append('page-request', this.#requestNanos)
     const messages = this.#messages
     messages[at] = KIND_REQUEST
-    messages[at + 1] = pasid
-    messages[at + 2] = hi
-    messages[at + 3] = lo
+    messages[at + 1] = request.pasid
+    messages[at + 2] = request.addressHi
+    messages[at + 3] = request.addressLo
     messages[at + 4] = flags
-    messages[at + 5] = private0
-    messages[at + 6] = private1
+    messages[at + 5] = request.private0
+    messages[at + 6] = request.private1
   }
 
   invalidateCompletion(itagVector: number): void {
     if (this.#completionNanos === 0) {
-      this.flush()
+      if (this.#count > 0) this.flush()
       this.#agent.invalidateCompletion(this.#rid, itagVector)
       return
     }
@@ -134,38 +130,16 @@ export class Upstream {
       this.#agent.invalidateCompletion(this.#rid, messages[at + 2]!)
       return
     }
+    const request = this.#arriving
     const flags = messages[at + 4]!
-    this.#sendRequest(
-      messages[at + 1]!,
-      messages[at + 2]!,
-      messages[at + 3]!,
-      flags & (LAST - 1),
-      flags >>> ACCESS_SHIFT,
-      (flags & LAST) !== 0,
-      messages[at + 5]!,
-      messages[at + 6]!,
-    )
-  }
-
-  #sendRequest(
-    pasid: number,
-    hi: number,
-    lo: number,
-    grpid: number,
-    access: number,
-    last: boolean,
-    private0: number,
-    private1: number,
-  ): void {
-    const request = this.#request
-    request.pasid = pasid
-    request.addressHi = hi
-    request.addressLo = lo
-    request.grpid = grpid
-    request.access = access
-    request.last = last
-    request.private0 = private0
-    request.private1 = private1
+    request.pasid = messages[at + 1]!
+    request.addressHi = messages[at + 2]!
+    request.addressLo = messages[at + 3]!
+    request.grpid = flags & (LAST - 1)
+    request.access = flags >>> ACCESS_SHIFT
+    request.last = (flags & LAST) !== 0
+    request.private0 = messages[at + 5]!
+    request.private1 = messages[at + 6]!
     this.#agent.pageRequest(request)
   }
 

@@ -10,6 +10,9 @@ import { type Misbehaviour, WELL_BEHAVED } from './misbehaviour.ts'
 import type { Pager } from './pager.ts'
 import { isTransient } from './transient.ts'
 
+const RECORD_BYTES = HwptPgfault.SIZE
+const RESPONSE_BYTES = HwptPageResponse.SIZE
+
 /** Finds the pager of an address space. `pasid` 0: traffic without PASID. */
 export interface PagerRoute {
   pagerFor(deviceId: number, pasid: number): Pager | undefined
@@ -53,8 +56,12 @@ export interface LoopCounts {
 export class FaultLoop {
   readonly counts: LoopCounts
   readonly #options: FaultLoopOptions
+  readonly #queue: FaultQueue
+  readonly #route: PagerRoute
   readonly #costs: FaultLoopCosts
   readonly #misbehaviour: Misbehaviour
+  /** Groups handled well before it misbehaves. */
+  readonly #goodGroups: number
   readonly #records: FaultRecords
   #responses: Responses
   readonly #work: Alarm
@@ -68,8 +75,11 @@ export class FaultLoop {
     )
     this.counts = { groups: 0, success: 0, invalid: 0, refused: 0 }
     this.#options = options
+    this.#queue = options.queue
+    this.#route = options.route
     this.#costs = options.costs ?? NO_LOOP_COSTS
-    this.#misbehaviour = options.misbehaviour ?? WELL_BEHAVED
+    const { kind, after } = (this.#misbehaviour = options.misbehaviour ?? WELL_BEHAVED)
+    this.#goodGroups = kind === 'none' ? Infinity : after
     this.#records = new FaultRecords(Math.min(options.batchRecords, options.inFlightMax))
     this.#responses = new Responses(this.#records.capacity)
     this.#work = world.clock.createAlarm('handler', () => {
@@ -112,7 +122,7 @@ export class FaultLoop {
   #read(): number {
     for (;;) {
       try {
-        return this.#options.queue.readBytes(this.#records.bytes) / HwptPgfault.SIZE
+        return this.#queue.readBytes(this.#records.bytes) / RECORD_BYTES
       } catch (thrown) {
         if (thrown === EINVAL) this.#grow()
         else if (!isTransient(thrown)) throw thrown
@@ -128,31 +138,25 @@ export class FaultLoop {
 
   /** Repairs every group of the batch and prepares its answer; returns the virtual time of the work. */
   #repairAll(records: number): number {
+    const list = this.#records
     let nanos = 2 * this.#costs.systemCallNanos
     let ok = true
     for (let index = 0; index < records && !this.#stopped; index++) {
-      const pager = this.#options.route.pagerFor(this.#records.deviceId(index), this.#records.pasid(index))
+      const pager = this.#route.pagerFor(list.deviceId(index), list.pasid(index))
       if (pager === undefined) ok = false
       else {
-        ok = this.#repair(pager, index) && ok
-        nanos += pager.spentNanos
-        pager.spentNanos = 0
+        ok = pager.repair(list.addressHi(index), list.addressLo(index), list.perm(index)) && ok
+        if (pager.spentNanos !== 0) {
+          nanos += pager.spentNanos
+          pager.spentNanos = 0
+        }
       }
-      const cookie = this.#records.cookie(index)
-      if (index + 1 < records && this.#records.cookie(index + 1) === cookie) continue
-      nanos += this.#costs.handlerNanos
-      nanos += this.#prepare(cookie, ok)
+      const cookie = list.cookie(index)
+      if (index + 1 < records && list.cookie(index + 1) === cookie) continue
+      nanos += this.#costs.handlerNanos + this.#prepare(cookie, ok)
       ok = true
     }
     return nanos
-  }
-
-  #repair(pager: Pager, index: number): boolean {
-    return pager.repair(
-      this.#records.addressHi(index),
-      this.#records.addressLo(index),
-      this.#records.perm(index),
-    )
   }
 
   /** Queues the answer of a group, as far as the handler behaves; returns the delay it adds. */
@@ -161,13 +165,19 @@ export class FaultLoop {
     counts.groups++
     if (ok) counts.success++
     else counts.invalid++
-    const { kind, after, delayNanos } = this.#misbehaviour
     const code = ok ? 0 : 1
-    if (counts.groups <= after || kind === 'none') this.#responses.push(cookie, code)
-    else if (kind === 'slow') {
+    if (counts.groups > this.#goodGroups) return this.#misbehave(cookie, code)
+    this.#responses.push(cookie, code)
+    return 0
+  }
+
+  #misbehave(cookie: number, code: number): number {
+    const { kind, delayNanos } = this.#misbehaviour
+    if (kind === 'slow') {
       this.#responses.push(cookie, code)
       return delayNanos
-    } else if (kind === 'wrong-cookie') this.#responses.push(cookie + 0x10000, code)
+    }
+    if (kind === 'wrong-cookie') this.#responses.push(cookie + 0x10000, code)
     else if (kind === 'invalid-code') this.#responses.push(cookie, 2)
     else if (kind === 'dies-after') this.#die()
     return 0
@@ -184,11 +194,8 @@ export class FaultLoop {
     const responses = this.#responses
     while (responses.count > 0 && !this.#stopped) {
       try {
-        const bytes = responses.count * HwptPageResponse.SIZE
-        const taken = this.#options.queue.writeBytes(
-          bytes === responses.bytes.length ? responses.bytes : responses.bytes.subarray(0, bytes),
-        )
-        responses.drop(taken / HwptPageResponse.SIZE)
+        const taken = this.#queue.writeBytes(responses.bytes, responses.count * RESPONSE_BYTES)
+        responses.drop(taken / RESPONSE_BYTES)
       } catch (thrown) {
         if (!isErrno(thrown)) throw thrown
         if (isTransient(thrown)) continue

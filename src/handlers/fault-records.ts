@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { HwptPageResponse, HwptPgfault } from '../iommufd/abi/index.ts'
 
-const RECORD_WORDS = HwptPgfault.SIZE / 4
-const RESPONSE_WORDS = HwptPageResponse.SIZE / 4
+const RECORD_BYTES = HwptPgfault.SIZE
+const RECORD_WORDS = RECORD_BYTES / 4
+const RESPONSE_BYTES = HwptPageResponse.SIZE
+const RESPONSE_WORDS = RESPONSE_BYTES / 4
 
 /**
  * A buffer of 40-byte fault records as read(2) fills it, looked at without decoding each into an object. Word numbers
@@ -13,12 +15,12 @@ export class FaultRecords {
   #words: Int32Array
 
   constructor(records: number) {
-    this.bytes = new Uint8Array(records * HwptPgfault.SIZE)
+    this.bytes = new Uint8Array(records * RECORD_BYTES)
     this.#words = new Int32Array(this.bytes.buffer)
   }
 
   get capacity(): number {
-    return this.bytes.length / HwptPgfault.SIZE
+    return this.bytes.length / RECORD_BYTES
   }
 
   /** Twice as many records; what was read is lost. For a group that did not fit. */
@@ -28,22 +30,22 @@ export class FaultRecords {
   }
 
   deviceId(index: number): number {
-    return this.#words[index * RECORD_WORDS + 1]!
+    return this.#words[(index * RECORD_WORDS + 1) | 0]!
   }
   pasid(index: number): number {
-    return this.#words[index * RECORD_WORDS + 2]!
+    return this.#words[(index * RECORD_WORDS + 2) | 0]!
   }
   perm(index: number): number {
-    return this.#words[index * RECORD_WORDS + 4]!
+    return this.#words[(index * RECORD_WORDS + 4) | 0]!
   }
   addressLo(index: number): number {
-    return this.#words[index * RECORD_WORDS + 6]!
+    return this.#words[(index * RECORD_WORDS + 6) | 0]!
   }
   addressHi(index: number): number {
-    return this.#words[index * RECORD_WORDS + 7]!
+    return this.#words[(index * RECORD_WORDS + 7) | 0]!
   }
   cookie(index: number): number {
-    return this.#words[index * RECORD_WORDS + 9]!
+    return this.#words[(index * RECORD_WORDS + 9) | 0]!
   }
 }
 
@@ -54,20 +56,22 @@ export class Responses {
   count: number
 
   constructor(capacity: number) {
-    this.bytes = new Uint8Array(capacity * HwptPageResponse.SIZE)
+    this.bytes = new Uint8Array(capacity * RESPONSE_BYTES)
     this.#words = new Int32Array(this.bytes.buffer)
     this.count = 0
   }
 
   push(cookie: number, code: number): void {
-    this.#words[this.count * RESPONSE_WORDS] = cookie
-    this.#words[this.count * RESPONSE_WORDS + 1] = code
+    const words = this.#words
+    const at = (this.count * RESPONSE_WORDS) | 0
+    words[at] = cookie
+    words[at + 1] = code
     this.count++
   }
 
   /** Drops the first `count` answers. */
   drop(count: number): void {
-    this.#words.copyWithin(0, count * RESPONSE_WORDS, this.count * RESPONSE_WORDS)
+    if (count < this.count) this.#words.copyWithin(0, count * RESPONSE_WORDS, this.count * RESPONSE_WORDS)
     this.count -= count
   }
 

@@ -17,6 +17,7 @@ import { EVENTS } from '../trace/events.ts'
 import type { World } from '../trace/world.ts'
 import type { PageSource } from './page-source.ts'
 import type { ResidentSet, SlotOwner } from './resident-set.ts'
+import { WindowFrames } from './window-frames.ts'
 
 /** Virtual time of what a pager does, nanoseconds a page. */
 export interface PagerCosts {
@@ -45,6 +46,7 @@ export interface PagerOptions {
   /** Address of one page of the process's memory a slot of `resident`. Pagers that share the set share the window. */
   readonly window: bigint
   readonly resident: ResidentSet
+  /** They do not overlap. */
   readonly regions: readonly PagerRegion[]
   /** Pages mapped after the faulting one, where the region has them. Default 0. */
   readonly faultAround?: number
@@ -74,6 +76,12 @@ class Region {
 }
 
 const NO_SLOT = -1
+const PAGE = PAGE_BYTES
+const PAGE_MASK: number = ~(PAGE_BYTES - 1)
+// An imported constant is a load at each use, one of the module itself is part of the code.
+const PERM_WRITE = IOMMU_PGFAULT_PERM_WRITE
+const MAP_READABLE = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE
+const MAP_WRITEABLE = MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE
 
 /** How the page of a slot is mapped. UNMAPPED only after a mapping that failed: the next fault tries again. */
 const UNMAPPED = 0
@@ -91,15 +99,21 @@ export class Pager implements SlotOwner {
   /** Virtual time of the work done since it was last set to 0. */
   spentNanos: number
   readonly #world: World
-  readonly #options: PagerOptions
+  readonly #ioas: Ioas
+  readonly #resident: ResidentSet
+  readonly #bytes: Uint8Array
+  readonly #faultAround: number
   readonly #costs: PagerCosts
   readonly #regions: Region[]
+  /** Where the page asked for last lies. */
+  #region: Region | undefined
   /** Slot of each page id. */
   readonly #slotOf: Int32Array
   /** Page id of each slot that is this pager's. */
   readonly #idOf: Int32Array
   readonly #mapping: Uint8Array
   readonly #windowPage: number
+  readonly #frames: WindowFrames
   readonly #map: IoasMap
   readonly #unmap: IoasUnmap
 
@@ -108,7 +122,10 @@ export class Pager implements SlotOwner {
     this.pagesOut = 0
     this.spentNanos = 0
     this.#world = world
-    this.#options = options
+    this.#ioas = options.ioas
+    this.#resident = options.resident
+    this.#bytes = options.memory.bytes
+    this.#faultAround = options.faultAround ?? 0
     this.#costs = options.costs ?? NO_PAGER_COSTS
     let ids = 0
     this.#regions = options.regions.map((region) => {
@@ -116,10 +133,12 @@ export class Pager implements SlotOwner {
       ids += numbered.pages
       return numbered
     })
+    this.#region = this.#regions[0]
     this.#slotOf = new Int32Array(ids).fill(NO_SLOT)
     this.#idOf = new Int32Array(options.resident.capacity)
     this.#mapping = new Uint8Array(options.resident.capacity)
     this.#windowPage = pageOf(hiOf(options.window), loOf(options.window))
+    this.#frames = new WindowFrames(options.mm, this.#windowPage, options.resident.capacity)
     this.#map = new IoasMap()
     this.#map.ioas_id = options.ioas.id
     this.#map.length_lo = PAGE_BYTES
@@ -133,13 +152,13 @@ export class Pager implements SlotOwner {
    */
   repair(hi: number, lo: number, perm: number): boolean {
     const page = pageOf(hi, lo)
-    const region = this.#find(page)
+    const region = this.#regionOf(page)
     if (region === undefined) return false
-    const write = (perm & IOMMU_PGFAULT_PERM_WRITE) !== 0
+    const write = (perm & PERM_WRITE) !== 0
     if (write && !region.writeable) return false
-    if (!this.#makeResident(region, page, write)) return false
-    const end = Math.min(page + (this.#options.faultAround ?? 0), region.firstPage + region.pages - 1)
-    for (let next = page + 1; next <= end; next++) this.#makeResident(region, next, write)
+    const id = (region.firstId + (page - region.firstPage)) | 0
+    if (!this.#makeResident(region, id, hi, lo & PAGE_MASK, write)) return false
+    if (this.#faultAround > 0) this.#makeResidentAround(region, id, write)
     return true
   }
 
@@ -152,28 +171,34 @@ export class Pager implements SlotOwner {
     const mapping = this.#mapping[slot]!
     if (trace.enabled)
       trace.emit(EVENTS.evict, 0, pageHi(page), pageLo(page), 1, mapping === WRITEABLE ? 1 : 0)
-    if (mapping !== UNMAPPED) this.#unmapPage(page, slot)
-    if (mapping === WRITEABLE) this.#writeBack(region, page, slot)
+    if (mapping !== UNMAPPED) this.#unmapPage(pageHi(page), pageLo(page), slot)
+    if (mapping === WRITEABLE) this.#writeBack(region, id, slot)
     this.#slotOf[id] = NO_SLOT
   }
 
-  #makeResident(region: Region, page: number, write: boolean): boolean {
-    const id = region.firstId + (page - region.firstPage)
+  /** (hi, lo) is the page's address. */
+  #makeResident(region: Region, id: number, hi: number, lo: number, write: boolean): boolean {
     const slot = this.#slotOf[id]!
-    if (slot !== NO_SLOT)
-      return this.#mapping[slot]! >= (write ? WRITEABLE : READABLE) || this.#remap(page, slot, write)
-    return this.#pageIn(region, page, id, write)
+    if (slot === NO_SLOT) return this.#pageIn(region, id, hi, lo, write)
+    return this.#mapping[slot]! >= (write ? WRITEABLE : READABLE) || this.#remap(hi, lo, slot, write)
   }
 
-  #pageIn(region: Region, page: number, id: number, write: boolean): boolean {
-    const { resident, memory } = this.#options
-    const slot = resident.take(this)
+  #makeResidentAround(region: Region, id: number, write: boolean): void {
+    const end = Math.min(id + this.#faultAround, region.firstId + region.pages - 1)
+    for (let next = id + 1; next <= end; next++) {
+      const page = region.firstPage + (next - region.firstId)
+      this.#makeResident(region, next, pageHi(page), pageLo(page), write)
+    }
+  }
+
+  #pageIn(region: Region, id: number, hi: number, lo: number, write: boolean): boolean {
+    const slot = this.#resident.take(this)
     try {
-      const frame = this.#options.mm.frameForWrite(this.#windowPage + slot)
-      region.source.readPage(page - region.firstPage, memory.bytes, frame * PAGE_BYTES)
-      this.#mapPage(page, slot, write)
+      const frame = this.#frames.at(slot)
+      region.source.readPage(id - region.firstId, this.#bytes, frame * PAGE)
+      this.#mapPage(hi, lo, slot, write)
     } catch (thrown) {
-      resident.untake(slot)
+      this.#resident.untake(slot)
       if (isErrno(thrown)) return false
       throw thrown
     }
@@ -182,15 +207,15 @@ export class Pager implements SlotOwner {
     this.#slotOf[id] = slot
     this.#idOf[slot] = id
     const trace = this.#world.trace
-    if (trace.enabled) trace.emit(EVENTS.page_in, 0, pageHi(page), pageLo(page), 1)
+    if (trace.enabled) trace.emit(EVENTS.page_in, 0, hi, lo, 1)
     return true
   }
 
   /** Bytes that a device wrote stay in the slot. */
-  #remap(page: number, slot: number, write: boolean): boolean {
-    if (this.#mapping[slot] !== UNMAPPED) this.#unmapPage(page, slot)
+  #remap(hi: number, lo: number, slot: number, write: boolean): boolean {
+    if (this.#mapping[slot] !== UNMAPPED) this.#unmapPage(hi, lo, slot)
     try {
-      this.#mapPage(page, slot, write)
+      this.#mapPage(hi, lo, slot, write)
       return true
     } catch (thrown) {
       if (isErrno(thrown)) return false
@@ -198,45 +223,53 @@ export class Pager implements SlotOwner {
     }
   }
 
-  #mapPage(page: number, slot: number, write: boolean): void {
+  #mapPage(hi: number, lo: number, slot: number, write: boolean): void {
     const command = this.#map
     const va = this.#windowPage + slot
-    command.flags =
-      IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | (write ? IOMMU_IOAS_MAP_WRITEABLE : 0)
+    command.flags = write ? MAP_WRITEABLE : MAP_READABLE
     command.user_va_hi = pageHi(va)
     command.user_va_lo = pageLo(va)
-    command.iova_hi = pageHi(page)
-    command.iova_lo = pageLo(page)
-    this.#options.ioas.mapCommand(command)
+    command.iova_hi = hi
+    command.iova_lo = lo
+    this.#ioas.mapCommand(command)
     this.#mapping[slot] = write ? WRITEABLE : READABLE
     this.spentNanos += this.#costs.mapNanos
   }
 
-  #unmapPage(page: number, slot: number): void {
+  #unmapPage(hi: number, lo: number, slot: number): void {
     const command = this.#unmap
-    command.iova_hi = pageHi(page)
-    command.iova_lo = pageLo(page)
+    command.iova_hi = hi
+    command.iova_lo = lo
     command.length_hi = 0
-    command.length_lo = PAGE_BYTES
-    this.#options.ioas.unmapCommand(command)
+    command.length_lo = PAGE
+    this.#ioas.unmapCommand(command)
     this.#mapping[slot] = UNMAPPED
     this.spentNanos += this.#costs.unmapNanos
   }
 
-  #writeBack(region: Region, page: number, slot: number): void {
-    const { mm, memory } = this.#options
-    const frame = mm.frameForWrite(this.#windowPage + slot)
-    region.source.writePage!(page - region.firstPage, memory.bytes, frame * PAGE_BYTES)
+  #writeBack(region: Region, id: number, slot: number): void {
+    const index = id - region.firstId
+    region.source.writePage!(index, this.#bytes, this.#frames.at(slot) * PAGE)
     this.pagesOut++
     this.spentNanos += this.#costs.pageOutNanos
     const trace = this.#world.trace
-    if (trace.enabled) trace.emit(EVENTS.write_back, 0, pageHi(page), pageLo(page), 1)
+    if (!trace.enabled) return
+    const page = region.firstPage + index
+    trace.emit(EVENTS.write_back, 0, pageHi(page), pageLo(page), 1)
+  }
+
+  #regionOf(page: number): Region | undefined {
+    const last = this.#region
+    if (last !== undefined && page >= last.firstPage && page - last.firstPage < last.pages) return last
+    return this.#find(page)
   }
 
   #find(page: number): Region | undefined {
     for (let index = 0; index < this.#regions.length; index++) {
       const region = this.#regions[index]!
-      if (page >= region.firstPage && page < region.firstPage + region.pages) return region
+      if (page < region.firstPage || page >= region.firstPage + region.pages) continue
+      this.#region = region
+      return region
     }
     return undefined
   }

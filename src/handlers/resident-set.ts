@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../base/assert.ts'
+import { assert, broken } from '../base/assert.ts'
 
 /** Who owns a slot and gives it up when the set is full. */
 export interface SlotOwner {
@@ -45,17 +45,17 @@ export class ResidentSet {
   take(owner: SlotOwner): number {
     if (this.#freeCount === 0) this.#evictOldest()
     const slot = this.#free[--this.#freeCount]!
+    const resident = (this.resident + 1) | 0
     this.#owners[slot] = owner
-    this.#order[(this.#oldest + this.resident) % this.capacity] = slot
-    this.resident++
-    if (this.resident > this.residentMax) this.residentMax = this.resident
+    this.#order[this.#place(this.resident)] = slot
+    this.resident = resident
+    if (resident > this.residentMax) this.residentMax = resident
     return slot
   }
 
   /** Takes back the slot that `take` gave last: its page could not be mapped. */
   untake(slot: number): void {
-    const index = (this.#oldest + this.resident - 1) % this.capacity
-    assert(this.#order[index] === slot, `slot ${slot} is not the one taken last`)
+    if (this.#order[this.#place(this.resident - 1)] !== slot) broken(`slot ${slot} is not the one taken last`)
     this.resident--
     this.#release(slot)
   }
@@ -72,10 +72,16 @@ export class ResidentSet {
 
   #releaseOldest(): void {
     const slot = this.#order[this.#oldest]!
-    this.#oldest = (this.#oldest + 1) % this.capacity
+    this.#oldest = this.#place(1)
     this.resident--
     this.#owners[slot]!.evict(slot)
     this.#release(slot)
+  }
+
+  /** Place in `#order` of the page that came `age` pages after the oldest, at most as many as there are slots. */
+  #place(age: number): number {
+    const place = (this.#oldest + age) | 0
+    return place < this.capacity ? place : (place - this.capacity) | 0
   }
 
   #release(slot: number): void {

@@ -31,22 +31,28 @@ export class IdTable<T> {
 
   /** Takes the lowest free id. Throws ENOSPC when all are taken. */
   reserve(): number {
+    const taken = this.#taken
     let word = this.#hint
-    while (word < this.#taken.length && this.#taken[word] === -1) word++
+    while (word < taken.length && taken[word] === -1) word++
     this.#hint = word
-    const free = word < this.#taken.length ? ~this.#taken[word]! : -1
-    const id = this.#first + word * 32 + (31 - Math.clz32(free & -free))
+    const bits = word < taken.length ? taken[word]! : 0
+    const bit = ~bits & (bits + 1)
+    const id = this.#first + word * 32 + (31 - Math.clz32(bit))
     if (id > this.#last) throw ENOSPC
-    this.#mark(id)
+    if (word < taken.length) taken[word] = bits | bit
+    else this.#grow(word)
     return id
   }
 
   /** Makes the value of a reserved id visible. */
   publish(id: number, value: T): void {
-    if (!this.isTaken(id) || this.get(id) !== undefined) broken(`id ${id} is not reserved`)
+    const values = this.#values
+    const index = id - this.#first
+    if (!this.isTaken(id) || (index < values.length && values[index] !== undefined))
+      broken(`id ${id} is not reserved`)
     if (value === undefined) broken(`id ${id} needs a value`)
-    while (this.#values.length < id - this.#first) this.#values.push(undefined)
-    this.#values[id - this.#first] = value
+    while (values.length <= index) values.push(undefined)
+    values[index] = value
     this.size++
   }
 
@@ -72,8 +78,9 @@ export class IdTable<T> {
   /** Taken: reserved, published or buried. */
   isTaken(id: number): boolean {
     const index = id - this.#first
-    if (!(index >= 0) || index >= this.#taken.length * 32 || Math.floor(index) !== index) return false
-    return (this.#taken[index >>> 5]! & (1 << (index & 31))) !== 0
+    const word = index >>> 5
+    // A number that is no index is none after the shift either.
+    return word * 32 + (index & 31) === index && ((this.#taken[word] ?? 0) & (1 << (index & 31))) !== 0
   }
 
   /** Gives a reserved or published id back; it may be handed out again at once. */
@@ -109,13 +116,11 @@ export class IdTable<T> {
     for (let id = this.nextId(-1); id >= 0; id = this.nextId(id)) yield this.get(id)!
   }
 
-  #mark(id: number): void {
-    const word = (id - this.#first) >>> 5
-    if (word >= this.#taken.length) {
-      const grown = new Int32Array(this.#taken.length * 2)
-      grown.set(this.#taken)
-      this.#taken = grown
-    }
-    this.#taken[word]! |= 1 << ((id - this.#first) & 31)
+  /** Makes room for the word and marks its first id as taken. */
+  #grow(word: number): void {
+    const grown = new Int32Array(this.#taken.length * 2)
+    grown.set(this.#taken)
+    grown[word] = 1
+    this.#taken = grown
   }
 }

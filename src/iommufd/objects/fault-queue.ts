@@ -2,8 +2,8 @@
 import { assert } from '../../base/assert.ts'
 import { EFAULT, EINVAL, ENOMEM, ESPIPE } from '../../base/errno.ts'
 import { IdTable } from '../../base/id-table.ts'
-import { List } from '../../base/list.ts'
 import {
+  type Fault,
   type FaultEvent,
   type FaultGroup,
   type FaultHandler,
@@ -14,6 +14,8 @@ import {
 import { dequeueGroup, freeGroup, respondGroup } from '../../kernel/iopf/respond.ts'
 import type { Alarm } from '../../sim/clock.ts'
 import { EVENTS } from '../../trace/events.ts'
+import type { Failpoints } from '../../sim/failpoint.ts'
+import type { Recorder } from '../../trace/recorder.ts'
 import type { World } from '../../trace/world.ts'
 import {
   HwptPageResponse,
@@ -24,11 +26,15 @@ import {
 import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../files.ts'
 import type { UserBuffer } from '../user-memory.ts'
 import { IommufdAttachHandle } from './attach-handle.ts'
+import { DeliverQueue } from './deliver-queue.ts'
 import { IommufdObject, OBJECT_FAULT } from './object-table.ts'
 import { UnrecoverableInbox } from './unrecoverable-inbox.ts'
 
+// An imported constant is a load at each use, one of the module itself is part of the code.
 const RECORD_BYTES = HwptPgfault.SIZE
 const ANSWER_BYTES = HwptPageResponse.SIZE
+const SUCCESS = IOMMUFD_PAGE_RESP_SUCCESS
+const INVALID = IOMMUFD_PAGE_RESP_INVALID
 const GROUP_DELIVER = EVENTS.group_deliver
 const GROUP_READ = EVENTS.group_read
 const GROUP_WRITE = EVENTS.group_write
@@ -37,17 +43,17 @@ const LATE_RESPONSE = EVENTS.late_response
 
 /**
  * A fault queue (`spec/02` §6): where page requests of the page tables that carry it wait for user space.
- * A group is on `deliver` until a read took it whole, then on `awaiting` under its cookie until a write, a detach or the
- * queue's end answers it. Neither has a bound, as in the kernel: the devices' credits are the bound.
+ * A group is on `deliver` until a read took it whole, then in the table of cookies until a write, a detach or the queue's
+ * end answers it. Neither has a bound, as in the kernel: the devices' credits are the bound.
  */
 export class FaultObject extends IommufdObject implements FaultHandler {
   /** Not yet read, oldest first. */
-  readonly deliver: List<FaultGroup>
-  /** Read and not answered, oldest read first. */
-  readonly awaiting: List<FaultGroup>
+  readonly deliver: DeliverQueue = new DeliverQueue()
   readonly #world: World
+  readonly #trace: Recorder
+  readonly #failpoints: Failpoints
   readonly #wakeLatencyNanos: number
-  /** From 1 up; 0 is taken until an answer to it frees it (`#refuse`). */
+  /** Groups read and not answered. From 1 up; 0 is taken until an answer to it frees it (`#refuse`). */
   readonly #cookies: IdTable<FaultGroup> = new IdTable<FaultGroup>(0)
   /** Cookies of groups that the core took back: taken until their late answer has come. */
   readonly #withdrawn: Set<number> = new Set()
@@ -64,10 +70,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   constructor(world: World, wakeLatencyNanos: number) {
     super(OBJECT_FAULT)
     this.#world = world
+    this.#trace = world.trace
+    this.#failpoints = world.failpoints
     this.#wakeLatencyNanos = wakeLatencyNanos
     this.#cookies.reserve()
-    this.deliver = new List<FaultGroup>('deliver')
-    this.awaiting = new List<FaultGroup>('awaiting')
     this.inbox = new UnrecoverableInbox(world, wakeLatencyNanos)
   }
 
@@ -75,7 +81,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   handle(group: FaultGroup): boolean {
     dequeueGroup(group)
     this.deliver.pushLast(group)
-    if (this.#world.trace.enabled) this.#traceDeliver(group)
+    if (this.#trace.enabled) this.#traceDeliver(group)
     this.wake()
     return true
   }
@@ -86,7 +92,6 @@ export class FaultObject extends IommufdObject implements FaultHandler {
       this.deliver.remove(group)
       return
     }
-    this.awaiting.remove(group)
     this.#cookies.bury(group.cookie)
     this.#withdrawn.add(group.cookie)
     group.cookie = 0
@@ -101,17 +106,18 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     const count = buffer.lengthBytes
     if (count % RECORD_BYTES !== 0) throw ESPIPE
     let done = 0
-    for (let group = this.deliver.first; group !== undefined; group = this.deliver.first) {
-      if (done >= count || group.count * RECORD_BYTES > count - done) {
-        if (done === 0) throw EINVAL
-        break
+    try {
+      for (let group = this.deliver.first; group !== undefined; group = this.deliver.first) {
+        const end = done + group.count * RECORD_BYTES
+        if (end > count) {
+          if (done === 0) throw EINVAL
+          break
+        }
+        this.#readGroup(group, buffer, done)
+        done = end
       }
-      try {
-        done += this.#readGroup(group, buffer, done)
-      } catch (thrown) {
-        if (done === 0) throw thrown
-        break
-      }
+    } catch (thrown) {
+      if (done === 0) throw thrown
     }
     return done
   }
@@ -121,14 +127,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     const count = buffer.lengthBytes
     if (count % ANSWER_BYTES !== 0) throw ESPIPE
     let done = 0
-    while (done < count) {
-      try {
-        this.#writeAnswer(buffer, done)
-      } catch (thrown) {
-        if (done === 0) throw thrown
-        break
-      }
-      done += ANSWER_BYTES
+    try {
+      for (; done < count; done += ANSWER_BYTES) this.#writeAnswer(buffer, done)
+    } catch (thrown) {
+      if (done === 0) throw thrown
     }
     return done
   }
@@ -157,7 +159,6 @@ export class FaultObject extends IommufdObject implements FaultHandler {
       this.#answerInvalid(group)
     for (let cookie = this.#cookies.nextId(-1); cookie >= 0; cookie = this.#cookies.nextId(cookie))
       this.#answerInvalid(this.#cookies.get(cookie)!)
-    assert(this.awaiting.length === 0, `${this.awaiting.length} groups are awaited without a cookie`)
   }
 
   /** Calls back at every wake-up of the queue's waiters, inside the step that wakes: only mark or arm something there. */
@@ -179,14 +180,18 @@ export class FaultObject extends IommufdObject implements FaultHandler {
 
   wake(): void {
     const alarm = this.#alarm
-    if (this.#callback !== undefined && alarm !== undefined && !alarm.armed)
-      alarm.arm(this.#world.decisions.latency('fault_wake', this.#wakeLatencyNanos))
-    for (let i = 0; i < this.#pollers.length; i++) this.#pollers[i]!()
+    if (this.#callback !== undefined && alarm !== undefined && !alarm.armed) {
+      const { decisions } = this.#world
+      const nanos = this.#wakeLatencyNanos
+      alarm.arm(decisions.isDefault ? nanos : decisions.latency('fault_wake', nanos))
+    }
+    const pollers = this.#pollers
+    for (let i = 0; i < pollers.length; i++) pollers[i]!()
   }
 
   /** Gives the group a cookie and copies it out; it stays the first of the queue when anything fails. */
-  #readGroup(group: FaultGroup, buffer: UserBuffer, position: number): number {
-    const failpoints = this.#world.failpoints
+  #readGroup(group: FaultGroup, buffer: UserBuffer, position: number): void {
+    const failpoints = this.#failpoints
     if (failpoints.hit('alloc_cookie')) throw ENOMEM
     const cookie = this.#cookies.reserve()
     const record = this.#record
@@ -194,7 +199,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     record.cookie = cookie
     let at = position
     try {
-      for (let fault: typeof group.first | undefined = group.first; fault !== undefined; fault = fault.next) {
+      for (let fault: Fault | undefined = group.first; fault !== undefined; fault = fault.next) {
         record.flags = fault.flags
         record.pasid = fault.pasid
         record.grpid = fault.grpid
@@ -209,8 +214,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
       this.#cookies.erase(cookie)
       throw thrown
     }
-    this.#await(group, cookie)
-    return at - position
+    this.deliver.remove(group)
+    this.#cookies.publish(cookie, group)
+    group.cookie = cookie
+    if (this.#trace.enabled) this.#traceRead(group)
   }
 
   #copyRecord(buffer: UserBuffer, at: number): void {
@@ -220,16 +227,8 @@ export class FaultObject extends IommufdObject implements FaultHandler {
     buffer.copyOut(at, this.#scratch, RECORD_BYTES)
   }
 
-  #await(group: FaultGroup, cookie: number): void {
-    this.deliver.remove(group)
-    this.awaiting.pushLast(group)
-    this.#cookies.publish(cookie, group)
-    group.cookie = cookie
-    if (this.#world.trace.enabled) this.#traceRead(group)
-  }
-
   #writeAnswer(buffer: UserBuffer, position: number): void {
-    if (this.#world.failpoints.hit('copy_from_user')) throw EFAULT
+    if (this.#failpoints.hit('copy_from_user')) throw EFAULT
     const answer = this.#answer
     if (buffer.view !== undefined) HwptPageResponse.decode(buffer.view, position, answer)
     else {
@@ -237,10 +236,10 @@ export class FaultObject extends IommufdObject implements FaultHandler {
       HwptPageResponse.decode(this.#scratchView, 0, answer)
     }
     const { cookie, code } = answer
-    if (code !== IOMMUFD_PAGE_RESP_SUCCESS && code !== IOMMUFD_PAGE_RESP_INVALID) throw EINVAL
+    if (code !== SUCCESS && code !== INVALID) throw EINVAL
     const group = this.#cookies.get(cookie)
     if (group === undefined) this.#refuse(cookie)
-    if (this.#world.trace.enabled) this.#traceWrite(group, code)
+    if (this.#trace.enabled) this.#traceWrite(group, code)
     this.#finish(group, code)
   }
 
@@ -248,21 +247,20 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   #refuse(cookie: number): never {
     if (this.#withdrawn.delete(cookie)) {
       this.#cookies.erase(cookie)
-      if (this.#world.trace.enabled) this.#world.trace.emit(LATE_RESPONSE, 0, cookie)
-    } else if (cookie === 0 && this.awaiting.length > 0 && this.#cookies.isTaken(0)) this.#cookies.erase(0)
+      if (this.#trace.enabled) this.#trace.emit(LATE_RESPONSE, 0, cookie)
+    } else if (cookie === 0 && this.#cookies.size > 0 && this.#cookies.isTaken(0)) this.#cookies.erase(0)
     throw EINVAL
   }
 
   #answerInvalid(group: FaultGroup): void {
-    if (this.#world.trace.enabled) this.#traceAutoResponse(group)
+    if (this.#trace.enabled) this.#traceAutoResponse(group)
     this.#finish(group, RESPONSE_INVALID)
   }
 
-  /** The one way out: off its list, its cookie free, answered, freed. */
+  /** The one way out: off its list or its cookie free, answered, freed. */
   #finish(group: FaultGroup, code: ResponseCode): void {
     if (group.list === this.deliver) this.deliver.remove(group)
     else {
-      this.awaiting.remove(group)
       this.#cookies.erase(group.cookie)
       group.cookie = 0
     }
@@ -287,7 +285,7 @@ export class FaultObject extends IommufdObject implements FaultHandler {
   }
 
   #emit(event: number, group: FaultGroup, a: number, b: number, c: number, d: number): void {
-    const { trace } = this.#world
+    const trace = this.#trace
     trace.emit(event, trace.flowOf(group.param!.source.rid, group.last.grpid), a, b, c, d)
   }
 }

@@ -80,13 +80,21 @@ export class FaultBatches implements AsyncIterator<FaultGroupView[], undefined> 
     return Promise.resolve({ done: true, value: undefined })
   }
 
+  /** Neighbours with one cookie are one group. */
   #readBatch(): FaultGroupView[] {
     const bytes = this.#readGrowing()
     const groups: FaultGroupView[] = []
-    for (let at = 0; at < bytes; ) {
-      const records = this.#decodeGroup(at, bytes)
-      groups.push(new FaultGroupView(this.#reader, records))
-      at += records.length * RECORD_BYTES
+    let records: FaultRecord[] = []
+    let cookie = -1
+    for (let at = 0; at < bytes; at += RECORD_BYTES) {
+      const record = new FaultRecord()
+      FaultRecord.decode(this.#view, at, record)
+      if (at > 0 && record.cookie === cookie) records.push(record)
+      else {
+        cookie = record.cookie
+        records = [record]
+        groups.push(new FaultGroupView(this.#reader, records))
+      }
     }
     return groups
   }
@@ -102,17 +110,5 @@ export class FaultBatches implements AsyncIterator<FaultGroupView[], undefined> 
       this.#buffer = new Uint8Array(this.#buffer.length * 2)
       this.#view = new DataView(this.#buffer.buffer)
     }
-  }
-
-  /** Neighbours with one cookie are one group. */
-  #decodeGroup(from: number, end: number): FaultRecord[] {
-    const records: FaultRecord[] = []
-    for (let at = from; at < end; at += RECORD_BYTES) {
-      const record = new FaultRecord()
-      FaultRecord.decode(this.#view, at, record)
-      if (at > from && record.cookie !== records[0]!.cookie) break
-      records.push(record)
-    }
-    return records
   }
 }

@@ -5,6 +5,7 @@ import {
   IOMMUFD_PAGE_RESP_INVALID,
   IOMMUFD_PAGE_RESP_SUCCESS,
 } from '../abi/index.ts'
+import { typedError } from '../error.ts'
 import { DESTROY } from '../ioctl-table.ts'
 import type { FaultObject } from '../objects/fault-queue.ts'
 import type { UnrecoverableRecord } from '../objects/unrecoverable-inbox.ts'
@@ -43,7 +44,11 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
    * ESPIPE: the buffer is no multiple of 40 bytes; EINVAL: it is too small for the first group (`spec/02` §6.3).
    */
   read(buffer: Uint8Array): number {
-    return this.#door.call('faultQueue.read', { lengthBytes: buffer.length }, () => this.readBytes(buffer))
+    try {
+      return this.readBytes(buffer)
+    } catch (thrown) {
+      throw typedError(thrown, 'faultQueue.read', { lengthBytes: buffer.length })
+    }
   }
 
   /**
@@ -51,7 +56,11 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
    * or a cookie that is not outstanding, when nothing before it was taken.
    */
   write(buffer: Uint8Array): number {
-    return this.#door.call('faultQueue.write', { lengthBytes: buffer.length }, () => this.writeBytes(buffer))
+    try {
+      return this.writeBytes(buffer)
+    } catch (thrown) {
+      throw typedError(thrown, 'faultQueue.write', { lengthBytes: buffer.length })
+    }
   }
 
   /** `read` into the first `lengthBytes` bytes, without garbage for a buffer used again; throws the bare `Errno`. */
@@ -70,19 +79,24 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
 
   /** poll(2): POLL_OUT always, POLL_IN | POLL_RDNORM when groups are queued. EBADF after close. */
   poll(): number {
-    return this.#door.call('faultQueue.poll', { fd: this.fd }, () =>
-      this.#door.caller.files.get(this.fd).poll(),
-    )
+    try {
+      return this.#door.caller.files.get(this.fd).poll()
+    } catch (thrown) {
+      throw typedError(thrown, 'faultQueue.poll', { fd: this.fd })
+    }
   }
 
   /** Writes one answer. EINVAL: the cookie is not outstanding. */
   respond(cookie: number, answer: GroupAnswer): void {
-    this.#response.cookie = cookie
-    this.#response.code = answer === 'success' ? IOMMUFD_PAGE_RESP_SUCCESS : IOMMUFD_PAGE_RESP_INVALID
-    this.#response.encode(this.#responseBuffer.view, 0)
-    this.#door.call('faultQueue.respond', { cookie, answer }, () =>
-      this.#door.caller.files.get(this.fd).write(this.#responseBuffer),
-    )
+    const response = this.#response
+    response.cookie = cookie
+    response.code = answer === 'success' ? IOMMUFD_PAGE_RESP_SUCCESS : IOMMUFD_PAGE_RESP_INVALID
+    response.encode(this.#responseBuffer.view, 0)
+    try {
+      this.#door.caller.files.get(this.fd).write(this.#responseBuffer)
+    } catch (thrown) {
+      throw typedError(thrown, 'faultQueue.respond', { cookie, answer })
+    }
   }
 
   /**

@@ -8,7 +8,8 @@ import {
   IoasUnmap,
 } from '../abi/index.ts'
 import { hiOf, loOf, toBigint } from '../../base/u64.ts'
-import { DESTROY, IOAS_MAP, IOAS_UNMAP } from '../ioctl-table.ts'
+import { typedError } from '../error.ts'
+import { DESTROY } from '../ioctl-table.ts'
 import { ioasMap } from '../objects/ioas-map.ts'
 import { ioasUnmap } from '../objects/ioas-unmap.ts'
 import type { Door } from './door.ts'
@@ -49,7 +50,6 @@ export class Ioas {
   map(request: MapRequest): bigint {
     const { userAddress, lengthBytes, iova, readable = true, writeable = true } = request
     const command = this.#map
-    const length = BigInt(lengthBytes)
     command.flags =
       (iova === undefined ? 0 : IOMMU_IOAS_MAP_FIXED_IOVA) |
       (readable ? IOMMU_IOAS_MAP_READABLE : 0) |
@@ -57,24 +57,29 @@ export class Ioas {
     command.ioas_id = this.id
     command.user_va_hi = hiOf(userAddress)
     command.user_va_lo = loOf(userAddress)
-    command.length_hi = hiOf(length)
-    command.length_lo = loOf(length)
+    setLength(command, lengthBytes)
     command.iova_hi = iova === undefined ? 0 : hiOf(iova)
     command.iova_lo = iova === undefined ? 0 : loOf(iova)
-    this.#door.run(IOAS_MAP, command, 'ioas.map', { ...request })
+    try {
+      ioasMap(this.#door.context, command, this.#door.caller)
+    } catch (thrown) {
+      throw typedError(thrown, 'ioas.map', { ...request })
+    }
     return toBigint(command.iova_hi, command.iova_lo)
   }
 
   /** Unmaps whole areas and returns how many bytes. ENOENT, EINVAL, EOVERFLOW, EBUSY (`spec/02` §3.5, §12). */
   unmap(request: UnmapRequest): bigint {
-    const length = BigInt(request.lengthBytes)
     const command = this.#unmap
     command.ioas_id = this.id
     command.iova_hi = hiOf(request.iova)
     command.iova_lo = loOf(request.iova)
-    command.length_hi = hiOf(length)
-    command.length_lo = loOf(length)
-    this.#door.run(IOAS_UNMAP, command, 'ioas.unmap', { ...request })
+    setLength(command, request.lengthBytes)
+    try {
+      ioasUnmap(this.#door.context, command)
+    } catch (thrown) {
+      throw typedError(thrown, 'ioas.unmap', { ...request })
+    }
     return toBigint(command.length_hi, command.length_lo)
   }
 
@@ -94,4 +99,16 @@ export class Ioas {
     command.id = this.id
     this.#door.run(DESTROY, command, 'ioas.destroy', { id: this.id })
   }
+}
+
+/** A small number takes no bigint on its way; what is no whole number is the `RangeError` of `BigInt`. */
+function setLength(command: IoasMap | IoasUnmap, lengthBytes: bigint | number): void {
+  if (typeof lengthBytes === 'number' && (lengthBytes | 0) === lengthBytes && lengthBytes >= 0) {
+    command.length_hi = 0
+    command.length_lo = lengthBytes
+    return
+  }
+  const length = BigInt(lengthBytes)
+  command.length_hi = hiOf(length)
+  command.length_lo = loOf(length)
 }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import type { PhysicalMemory } from '../memory.ts'
-import { ACCESS_PRIV, ACCESS_WRITE, type Translation } from '../pci/messages.ts'
+import * as messages from '../pci/messages.ts'
+import type { Translation } from '../pci/messages.ts'
 import { CarefulWalk } from './careful-walk.ts'
-import { INDEX_BITS, Levels, type PageTableFormat } from './format.ts'
-import { type TableTranslator, WALK_NOT_PRESENT, WALK_OK, type WalkStatus } from './walk-status.ts'
+import * as formats from './format.ts'
+import { Levels, type PageTableFormat } from './format.ts'
+import * as statuses from './walk-status.ts'
+import type { TableTranslator, WalkStatus } from './walk-status.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ACCESS_PRIV, ACCESS_WRITE } = messages
+const { INDEX_BITS } = formats
+const { WALK_NOT_PRESENT, WALK_OK } = statuses
 
 export * from './walk-status.ts'
 

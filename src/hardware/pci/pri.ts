@@ -13,7 +13,10 @@ import {
   PRI_UNEXPECTED_PRGI,
 } from './config-layout.ts'
 import type { CapabilityRegisters } from './config-space.ts'
-import { NO_PASID, PRG_INVALID_REQUEST, PRG_RESPONSE_FAILURE, PRG_SUCCESS } from './messages.ts'
+import * as messages from './messages.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { NO_PASID, PRG_INVALID_REQUEST, PRG_RESPONSE_FAILURE, PRG_SUCCESS } = messages
 
 /** Page Request Group indices are 9 bits. */
 export const PRG_INDICES = 512

@@ -4,38 +4,44 @@ import type { Alarm } from '../../../sim/clock.ts'
 import { NO_PASID, type Translation } from '../../pci/messages.ts'
 import type { Transfer, TransferStatus } from './transfer.ts'
 
+const WHOLE_PAGE = 0xfff
+/** Low address of no page. */
+const NO_PAGE = 1
+
 /** The translation that a channel uses for one side of the page that it moves. */
 export class PageHold {
-  valid = false
   hi = 0
-  /** Bits 31:12. */
-  lo = 0
+  /** Bits 31:12, or NO_PAGE. */
+  lo: number = NO_PAGE
   frame = 0
   /** Address bits within the translated region, at most those of a page. */
-  offsetMask = 0xfff
+  offsetMask: number = WHOLE_PAGE
   /** Where the region starts in the frame: not 0 only for regions smaller than a page. */
   frameOffset = 0
 
   matches(hi: number, lo: number): boolean {
-    return this.valid && this.lo === (lo & ~0xfff) && this.hi === hi
+    return this.lo === (lo & ~0xfff) && this.hi === hi
   }
 
-  /** A whole page, usable until invalidated. */
+  /** A whole page, usable until dropped. */
   keep(hi: number, lo: number, frame: number): void {
-    this.valid = true
     this.hi = hi
     this.lo = lo & ~0xfff
     this.frame = frame
-    this.offsetMask = 0xfff
+    this.offsetMask = WHOLE_PAGE
     this.frameOffset = 0
   }
 
   /** A translation for this step only. */
   use(result: Translation): void {
-    this.valid = false
+    this.lo = NO_PAGE
     this.frame = result.frame
-    this.offsetMask = result.shift >= 12 ? 0xfff : (1 << result.shift) - 1
+    this.offsetMask = result.shift >= 12 ? WHOLE_PAGE : (1 << result.shift) - 1
     this.frameOffset = result.shift >= 12 ? 0 : result.frameOffset
+  }
+
+  drop(): void {
+    this.lo = NO_PAGE
   }
 
   /** Byte offset in the frame. */
@@ -106,6 +112,11 @@ export class Channel implements ListNode<Channel> {
     this.alarm = alarmOf(this)
   }
 
+  /** For a response, or for credits. */
+  get waits(): boolean {
+    return this.grpid >= 0 || this.list !== undefined
+  }
+
   begin(transfer: Transfer, prefixAccess: number): void {
     this.transfer = transfer
     this.pasid = transfer.pasid
@@ -125,18 +136,20 @@ export class Channel implements ListNode<Channel> {
     this.dropHolds()
   }
 
+  /** `bytes`: at most a page. */
   advance(bytes: number): void {
     this.remaining -= bytes
-    const source = (this.sourceLo >>> 0) + bytes
-    if (source >= 4294967296) this.sourceHi = (this.sourceHi + 1) | 0
-    this.sourceLo = source | 0
-    const destination = (this.destinationLo >>> 0) + bytes
-    if (destination >= 4294967296) this.destinationHi = (this.destinationHi + 1) | 0
-    this.destinationLo = destination | 0
+    const source = (this.sourceLo + bytes) | 0
+    if (source >= 0 && this.sourceLo < 0) this.sourceHi = (this.sourceHi + 1) | 0
+    this.sourceLo = source
+    const destination = (this.destinationLo + bytes) | 0
+    if (destination >= 0 && this.destinationLo < 0) this.destinationHi = (this.destinationHi + 1) | 0
+    this.destinationLo = destination
   }
 
   dropHolds(): void {
-    this.source.valid = this.destination.valid = false
+    this.source.drop()
+    this.destination.drop()
   }
 
   /** The transfer ends at the channel's next step. */

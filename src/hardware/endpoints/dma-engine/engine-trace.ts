@@ -7,7 +7,7 @@ import { TRANSFER_OPS, TRANSFER_STATUSES, type Transfer } from './transfer.ts'
 
 const WORD = 4294967296
 
-/** The engine's own trace events. */
+/** The engine's own trace events, for a recorder that is enabled. */
 export class EngineTrace {
   readonly #recorder: Recorder
   readonly #rid: number
@@ -19,7 +19,6 @@ export class EngineTrace {
 
   start(transfer: Transfer): void {
     const trace = this.#recorder
-    if (!trace.enabled) return
     const { lengthBytes, pasid, serial } = transfer
     const op = TRANSFER_OPS.indexOf(transfer.op)
     const high = (lengthBytes / WORD) | 0
@@ -28,7 +27,6 @@ export class EngineTrace {
 
   done(transfer: Transfer): void {
     const trace = this.#recorder
-    if (!trace.enabled) return
     const { bytesDone, serial, faultsTaken } = transfer
     const status = TRANSFER_STATUSES.indexOf(transfer.status)
     const high = (bytesDone / WORD) | 0
@@ -37,7 +35,6 @@ export class EngineTrace {
 
   dma(channel: Channel, length: number): void {
     const trace = this.#recorder
-    if (!trace.enabled) return
     const { pasid } = channel
     const rid = this.#rid
     if (channel.reads)
@@ -56,7 +53,6 @@ export class EngineTrace {
   }
 
   stopMarker(pasid: number): void {
-    const trace = this.#recorder
-    if (trace.enabled) trace.emit(EVENTS.stop_marker, 0, this.#rid, pasid)
+    this.#recorder.emit(EVENTS.stop_marker, 0, this.#rid, pasid)
   }
 }

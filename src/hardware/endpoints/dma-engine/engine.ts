@@ -3,19 +3,14 @@ import { assert, broken } from '../../../base/assert.ts'
 import { List } from '../../../base/list.ts'
 import type { Alarm } from '../../../sim/clock.ts'
 import type { Histogram } from '../../../trace/histogram.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
 import type { PhysicalMemory } from '../../memory.ts'
 import { Ats } from '../../pci/ats.ts'
 import type { ConfigSpace } from '../../pci/config-layout.ts'
 import { type CapabilityRegisters, FunctionConfigSpace } from '../../pci/config-space.ts'
-import {
-  ACCESS_PRIV,
-  ACCESS_READ,
-  ACCESS_WRITE,
-  NO_PASID,
-  type PciFunction,
-  type TranslationAgent,
-} from '../../pci/messages.ts'
+import * as messages from '../../pci/messages.ts'
+import type { PciFunction, TranslationAgent } from '../../pci/messages.ts'
 import { PasidCapability } from '../../pci/pasid.ts'
 import type { Pri } from '../../pci/pri.ts'
 import { Channel, type PageHold } from './channel.ts'
@@ -27,6 +22,9 @@ import type { Transfer, TransferStatus } from './transfer.ts'
 import { TranslationCache } from './translation-cache.ts'
 import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-client.ts'
 import { Upstream } from './upstream.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ACCESS_PRIV, ACCESS_READ, ACCESS_WRITE, NO_PASID } = messages
 
 const LENGTH_BYTES_MAX = 2 ** 53 - 1
 
@@ -55,6 +53,7 @@ export class DmaEngine implements PciFunction {
   readonly cache: TranslationCache
   /** Transfers beyond those in flight, oldest first. */
   readonly queued: List<Transfer>
+  readonly #recorder: Recorder
   readonly #trace: EngineTrace
   readonly #memory: PhysicalMemory
   readonly #config: DmaEngineConfig
@@ -80,6 +79,7 @@ export class DmaEngine implements PciFunction {
     const { name, rid, agent, memory, config } = parts
     this.name = name
     this.rid = rid
+    this.#recorder = world.trace
     this.#trace = new EngineTrace(world.trace, rid)
     this.#memory = memory
     this.#config = config
@@ -146,7 +146,7 @@ export class DmaEngine implements PciFunction {
     transfer.bytesDone = transfer.faultsTaken = transfer.retries = 0
     transfer.status = 'queued'
     this.counters.transfers++
-    this.#trace.start(transfer)
+    if (this.#recorder.enabled) this.#trace.start(transfer)
     if (!this.#accepting || this.#isStopping(transfer.pasid)) {
       this.#refused.pushLast(transfer)
       this.#refusal.arm(0)
@@ -205,7 +205,8 @@ export class DmaEngine implements PciFunction {
   invalidateRequest(pasid: number, hi: number, lo: number, shift: number, itag: number): void {
     if (!this.#present) return
     this.counters.invalidations++
-    this.#translations.invalidate(pasid, hi, lo, shift)
+    this.cache.invalidate(pasid, hi, lo, shift)
+    if (this.inFlight > 0) this.#translations.dropHolds(pasid, hi, lo, shift)
     this.#upstream.invalidateCompletion(1 << itag)
   }
 
@@ -265,15 +266,18 @@ export class DmaEngine implements PciFunction {
 
   /** `false`: the channel waits for something, or its transfer has ended. */
   #movePage(channel: Channel): boolean {
-    const { source, destination } = channel
+    const { source, destination, sourceHi, sourceLo, destinationHi, destinationLo } = channel
     let length = channel.remaining
     if (channel.reads) {
-      if (!this.#resolve(channel, source, channel.sourceHi, channel.sourceLo, ACCESS_READ)) return false
-      length = Math.min(length, source.room(channel.sourceLo))
+      if (!source.matches(sourceHi, sourceLo)) {
+        if (!this.#resolve(channel, source, sourceHi, sourceLo, ACCESS_READ)) return false
+      }
+      length = Math.min(length, source.room(sourceLo))
     }
     if (channel.writes) {
-      const { destinationHi, destinationLo } = channel
-      if (!this.#resolve(channel, destination, destinationHi, destinationLo, ACCESS_WRITE)) return false
+      if (!destination.matches(destinationHi, destinationLo)) {
+        if (!this.#resolve(channel, destination, destinationHi, destinationLo, ACCESS_WRITE)) return false
+      }
       length = Math.min(length, destination.room(destinationLo))
     }
     const transfer = channel.transfer!
@@ -281,10 +285,10 @@ export class DmaEngine implements PciFunction {
       this.#finish(channel, 'bus-error')
       return false
     }
-    transfer.bytesDone += length
-    this.#trace.dma(channel, length)
+    if (this.#recorder.enabled) this.#trace.dma(channel, length)
     channel.advance(length)
     channel.unpaidPages++
+    transfer.bytesDone += length
     this.counters.pagesMoved++
     this.counters.bytesMoved += length
     return true
@@ -317,10 +321,9 @@ export class DmaEngine implements PciFunction {
 
   #finish(channel: Channel, status: TransferStatus): void {
     const transfer = channel.transfer!
-    channel.alarm.cancel()
-    this.#faults.forget(channel)
+    if (channel.alarm.armed) channel.alarm.cancel()
+    if (channel.waits) this.#faults.forget(channel)
     channel.transfer = undefined
-    channel.dropHolds()
     this.#makeIdle(channel)
     this.#conclude(transfer, status)
   }
@@ -328,7 +331,7 @@ export class DmaEngine implements PciFunction {
   /** Last act for a transfer: it may be submitted again from its `onDone`. */
   #conclude(transfer: Transfer, status: TransferStatus): void {
     transfer.status = status
-    this.#trace.done(transfer)
+    if (this.#recorder.enabled) this.#trace.done(transfer)
     if (this.#stopping.size > 0) this.#completeStop(transfer.pasid)
     transfer.onDone?.(transfer)
   }
@@ -376,7 +379,7 @@ export class DmaEngine implements PciFunction {
 
   #sendStopMarker(pasid: number): void {
     this.counters.stopMarkers++
-    this.#trace.stopMarker(pasid)
+    if (this.#recorder.enabled) this.#trace.stopMarker(pasid)
     const { request } = this.#upstream
     request.pasid = pasid
     request.addressHi = request.addressLo = 0

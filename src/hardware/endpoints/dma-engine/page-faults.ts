@@ -4,13 +4,16 @@ import { EVENTS, REQUEST_LAST } from '../../../trace/events.ts'
 import type { Histogram } from '../../../trace/histogram.ts'
 import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
-import { PRG_INVALID_REQUEST, PRG_SUCCESS } from '../../pci/messages.ts'
+import * as messages from '../../pci/messages.ts'
 import { PRG_IGNORED, PRG_INDICES, Pri, type PriListener } from '../../pci/pri.ts'
 import type { Channel } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import type { DmaEngineCounters } from './counters.ts'
 import type { TranslationCache } from './translation-cache.ts'
 import type { Upstream } from './upstream.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { PRG_INVALID_REQUEST, PRG_SUCCESS } = messages
 
 /** What page faults work with. */
 export interface PageFaultParts {

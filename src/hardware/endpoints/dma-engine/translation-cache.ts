@@ -34,7 +34,6 @@ export class TranslationCache {
     const base = this.#setOf(pasid, hi, lo) * SET_WORDS
     const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
     const wanted = (lo & PAGE_MASK) | VALID | access
-    if (!anyWay(words, base, mask, wanted)) return -1
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
       if ((words[at]! & mask) === wanted && words[at + 1] === hi && words[at + 2] === pasid)
         return words[at + 3]!
@@ -58,6 +57,10 @@ export class TranslationCache {
 
   /** Drops the PASID's pages in 2^shift bytes at the naturally aligned address; shift 64: all of them. */
   invalidate(pasid: number, hi: number, lo: number, shift: number): void {
+    if (shift === 12) {
+      this.#drop(pasid, hi, lo)
+      return
+    }
     if (shift < 32 && 1 << (shift - 12) <= this.#setMask + 1) {
       for (let i = 0; i < 1 << (shift - 12); i++) this.#drop(pasid, hi, (lo + (i << 12)) | 0)
       return
@@ -88,7 +91,6 @@ export class TranslationCache {
   #entryOf(base: number, pasid: number, hi: number, lo: number): number {
     const words = this.#words
     const wanted = (lo & PAGE_MASK) | VALID
-    if (!anyWay(words, base, PAGE_MASK | VALID, wanted)) return -1
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
       if ((words[at]! & (PAGE_MASK | VALID)) === wanted && words[at + 1] === hi && words[at + 2] === pasid)
         return at
@@ -99,16 +101,6 @@ export class TranslationCache {
   #setOf(pasid: number, hi: number, lo: number): number {
     return ((lo >>> 12) ^ hi ^ Math.imul(pasid, 0x9e3b)) & this.#setMask
   }
-}
-
-/** Whether the first word of some entry of the set agrees: without a loop, for the set that holds no such page. */
-function anyWay(words: Int32Array, base: number, mask: number, wanted: number): boolean {
-  return (
-    (words[base]! & mask) === wanted ||
-    (words[base + STRIDE]! & mask) === wanted ||
-    (words[base + 2 * STRIDE]! & mask) === wanted ||
-    (words[base + 3 * STRIDE]! & mask) === wanted
-  )
 }
 
 /** Whether the page (aHi, aLo) lies in 2^shift bytes at the naturally aligned address (hi, lo). */

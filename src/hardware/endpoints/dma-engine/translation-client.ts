@@ -3,13 +3,17 @@ import { EVENTS } from '../../../trace/events.ts'
 import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
 import type { Ats } from '../../pci/ats.ts'
-import { ATS_SUCCESS, type AtsStatus, Translation, type TranslationAgent } from '../../pci/messages.ts'
+import * as messages from '../../pci/messages.ts'
+import { type AtsStatus, Translation, type TranslationAgent } from '../../pci/messages.ts'
 import type { Channel, PageHold } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import type { DmaEngineCounters } from './counters.ts'
 import type { PageFaults } from './page-faults.ts'
 import type { TranslationCache } from './translation-cache.ts'
 import { inRange } from './translation-cache.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ATS_SUCCESS } = messages
 
 /** What a channel learns about the page that it wants. */
 export const RESOLVED = 0
@@ -63,9 +67,8 @@ export class TranslationClient {
     this.#result = new Translation()
   }
 
-  /** Makes `hold` the translation of the address for the ACCESS_ bits `need`. */
+  /** Makes `hold`, which is of another page, the translation of the address for the ACCESS_ bits `need`. */
   resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): number {
-    if (hold.matches(hi, lo)) return RESOLVED
     const access = need | channel.prefixAccess
     if (!this.#ats.enabled) return this.#untranslated(channel, hold, hi, lo, access)
     const frame = this.#cache.find(channel.pasid, hi, lo, access)
@@ -75,14 +78,13 @@ export class TranslationClient {
     return RESOLVED
   }
 
-  /** Drops translations of a range: of the cache, and those that channels hold. */
-  invalidate(pasid: number, hi: number, lo: number, shift: number): void {
-    this.#cache.invalidate(pasid, hi, lo, shift)
+  /** Drops the translations of a range that channels hold. */
+  dropHolds(pasid: number, hi: number, lo: number, shift: number): void {
     for (const channel of this.#channels) {
       if (channel.transfer === undefined || channel.pasid !== pasid) continue
       const { source, destination } = channel
-      if (inRange(source.hi, source.lo, hi, lo, shift)) source.valid = false
-      if (inRange(destination.hi, destination.lo, hi, lo, shift)) destination.valid = false
+      if (inRange(source.hi, source.lo, hi, lo, shift)) source.drop()
+      if (inRange(destination.hi, destination.lo, hi, lo, shift)) destination.drop()
     }
   }
 

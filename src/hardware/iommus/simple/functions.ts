@@ -5,10 +5,12 @@ import type { PciFunction } from '../../pci/messages.ts'
 
 /** A function below the unit, and the invalidations that it has not completed. */
 export class ConnectedFunction {
+  readonly rid: number
   readonly port: PciFunction
   readonly tags: InvalidationTags
 
   constructor(port: PciFunction) {
+    this.rid = port.rid
     this.port = port
     this.tags = new InvalidationTags(ITAGS)
   }
@@ -19,10 +21,13 @@ export class Functions {
   /** Invalidations on their way, of all functions. */
   outstanding: number
   readonly #byRid: Map<number, ConnectedFunction>
+  /** The one asked for last. */
+  #last: ConnectedFunction | undefined
 
   constructor() {
     this.outstanding = 0
     this.#byRid = new Map()
+    this.#last = undefined
   }
 
   connect(port: PciFunction): void {
@@ -34,10 +39,13 @@ export class Functions {
   disconnect(rid: number): void {
     this.complete(rid, -1)
     this.#byRid.delete(rid)
+    this.#last = undefined
   }
 
   get(rid: number): ConnectedFunction | undefined {
-    return this.#byRid.get(rid)
+    const last = this.#last
+    if (last !== undefined && last.rid === rid) return last
+    return (this.#last = this.#byRid.get(rid))
   }
 
   /** -1: no tag is free. */
@@ -48,7 +56,7 @@ export class Functions {
   }
 
   complete(rid: number, itagVector: number): void {
-    const target = this.#byRid.get(rid)
+    const target = this.get(rid)
     if (target !== undefined) this.outstanding -= target.tags.complete(itagVector)
   }
 

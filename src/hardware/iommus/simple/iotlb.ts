@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { ACCESS_PRIV, ACCESS_WRITE } from '../../pci/messages.ts'
-import { COMMAND_RANGE_ALL } from './layout.ts'
+import * as messages from '../../pci/messages.ts'
+import * as layout from './layout.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ACCESS_PRIV, ACCESS_WRITE } = messages
+const { COMMAND_RANGE_ALL } = layout
 
 /** Int32 of one entry: address bits 31:12 with VALID and the granted ACCESS_ bits below, bits 63:32, domain, frame. */
 const STRIDE = 4
@@ -42,7 +46,10 @@ export class Iotlb {
   /** After a `find` in vain. */
   insert(domain: number, hi: number, lo: number, frame: number, access: number): void {
     const { words } = this
-    const at = this.#slotFor(domain, hi, lo, access)
+    const set = this.#setOf(domain, hi, lo)
+    const own =
+      (access & (ACCESS_WRITE | ACCESS_PRIV)) === 0 ? -1 : this.#entryOf(set * SET_WORDS, domain, hi, lo)
+    const at = own >= 0 ? own : (set * WAYS + (this.#victims[set]!++ & (WAYS - 1))) * STRIDE
     words[at] = (lo & PAGE_MASK) | VALID | access
     words[at + 1] = hi
     words[at + 2] = domain
@@ -51,6 +58,10 @@ export class Iotlb {
 
   /** Drops the pages of a domain in 2^shift bytes at the naturally aligned address; `domain` -1: of all domains. */
   invalidate(domain: number, hi: number, lo: number, shift: number): void {
+    if (shift === 12 && domain >= 0) {
+      this.#drop(domain, hi, lo & PAGE_MASK)
+      return
+    }
     if (domain >= 0 && shift < 32 && 1 << (shift - 12) <= this.#setMask + 1) {
       const first = lo & -(1 << shift)
       for (let i = 0; i < 1 << (shift - 12); i++) this.#drop(domain, hi, (first + (i << 12)) | 0)
@@ -80,18 +91,14 @@ export class Iotlb {
     }
   }
 
-  /** The page's own entry, which granted less (a plain read that found nothing has none), else the oldest of the set. */
-  #slotFor(domain: number, hi: number, lo: number, access: number): number {
+  /** The page's own entry in the set, which granted less; a plain read that found nothing has none. */
+  #entryOf(base: number, domain: number, hi: number, lo: number): number {
     const { words } = this
-    const set = this.#setOf(domain, hi, lo)
-    const base = set * SET_WORDS
-    if ((access & (ACCESS_WRITE | ACCESS_PRIV)) !== 0) {
-      const page = lo & PAGE_MASK
-      for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-        if ((words[at]! & PAGE_MASK) === page && words[at + 1] === hi && words[at + 2] === domain) return at
-      }
+    const page = lo & PAGE_MASK
+    for (let at = base; at < base + SET_WORDS; at += STRIDE) {
+      if ((words[at]! & PAGE_MASK) === page && words[at + 1] === hi && words[at + 2] === domain) return at
     }
-    return base + (this.#victims[set]!++ & (WAYS - 1)) * STRIDE
+    return -1
   }
 
   #setOf(domain: number, hi: number, lo: number): number {

@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: MIT
 import { EVENTS } from '../../../trace/events.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
 import type { PhysicalMemory } from '../../memory.ts'
-import {
+import * as messages from '../../pci/messages.ts'
+import type { PageRequest } from '../../pci/messages.ts'
+import type { FaultLog } from './fault-log.ts'
+import * as layout from './layout.ts'
+import type { ResponseLink } from './response-link.ts'
+import type { Ring } from './ring.ts'
+import type { DeviceContext } from './space.ts'
+import type { StatusRegister } from './status.ts'
+import type { TableReader } from './tables.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const {
   ACCESS_EXEC,
   ACCESS_PRIV,
   ACCESS_READ,
@@ -11,10 +23,8 @@ import {
   PRG_INVALID_REQUEST,
   PRG_RESPONSE_FAILURE,
   PRG_SUCCESS,
-  type PageRequest,
-} from '../../pci/messages.ts'
-import type { FaultLog } from './fault-log.ts'
-import {
+} = messages
+const {
   DEVICE_FAULT_DISABLE,
   DEVICE_PRI,
   DEVICE_RESPONSE_PASID,
@@ -39,12 +49,15 @@ import {
   REQUEST_WRITE,
   STATUS_PAGE_REQUEST_OVERFLOW,
   STATUS_PAGE_REQUEST_PENDING,
-} from './layout.ts'
-import type { ResponseLink } from './response-link.ts'
-import type { Ring } from './ring.ts'
-import type { DeviceContext } from './space.ts'
-import type { StatusRegister } from './status.ts'
-import type { TableReader } from './tables.ts'
+} = layout
+
+// Where a record's words stand, counted from the first.
+const WORD0: number = REQUEST_WORD0 >> 2
+const WORD1: number = REQUEST_WORD1 >> 2
+const WORD2: number = REQUEST_WORD2 >> 2
+const ADDRESS_HIGH: number = REQUEST_ADDRESS_HIGH >> 2
+const PRIVATE0: number = REQUEST_PRIVATE0 >> 2
+const PRIVATE1: number = REQUEST_PRIVATE1 >> 2
 
 /** What the page-request queue works with. */
 export interface PageRequestParts {
@@ -64,7 +77,7 @@ export class PageRequestQueue {
   overflowed: number
   /** Requests refused because the tables or the unit do not allow them. */
   refused: number
-  readonly #world: World
+  readonly #trace: Recorder
   readonly #parts: PageRequestParts
   readonly #words: Int32Array
   readonly #tables: TableReader
@@ -76,7 +89,7 @@ export class PageRequestQueue {
     this.queued = 0
     this.overflowed = 0
     this.refused = 0
-    this.#world = world
+    this.#trace = world.trace
     this.#parts = parts
     this.#words = parts.memory.words
     this.#tables = parts.tables
@@ -88,6 +101,22 @@ export class PageRequestQueue {
   /** `supported`: the unit has PRI and translates. */
   receive(request: PageRequest, supported: boolean): void {
     const device = this.#tables.device(request.rid)
+    const ring = this.#ring
+    if (
+      device !== undefined &&
+      (device.flags & DEVICE_PRI) !== 0 &&
+      request.pasid < device.pasidEnd &&
+      (this.#status.bits & STATUS_PAGE_REQUEST_OVERFLOW) === 0 &&
+      ring.after(ring.tail) !== ring.head &&
+      ring.enabled &&
+      supported
+    )
+      this.#queue(request)
+    else this.#divert(request, device, supported)
+  }
+
+  /** A request that does not go into the ring. */
+  #divert(request: PageRequest, device: DeviceContext | undefined, supported: boolean): void {
     if (!supported || !this.#ring.enabled) {
       this.#refuse(request, device, PRG_RESPONSE_FAILURE, 'page-request queue off')
     } else if (device === undefined || (device.flags & DEVICE_PRI) === 0) {
@@ -96,16 +125,14 @@ export class PageRequestQueue {
     } else if (request.pasid !== NO_PASID && this.#tables.checkPasid(device, request.pasid) !== 0) {
       this.#fault(request, device, this.#tables.checkPasid(device, request.pasid))
       this.#refuse(request, device, PRG_INVALID_REQUEST, 'PASID not allowed')
-    } else if (this.#status.has(STATUS_PAGE_REQUEST_OVERFLOW) || this.#ring.full) {
-      this.#overflow(request, device)
     } else {
-      this.#queue(request)
+      this.#overflow(request, device)
     }
   }
 
   #queue(request: PageRequest): void {
     const ring = this.#ring
-    const { trace } = this.#world
+    const trace = this.#trace
     if (trace.enabled) {
       const flow = trace.flowOf(request.rid, request.grpid)
       trace.emit(EVENTS.page_request_queued, flow, request.rid, request.grpid, ring.tail)
@@ -113,34 +140,31 @@ export class PageRequestQueue {
     this.#write(request, ring.wordOf(ring.tail))
     ring.tail = ring.after(ring.tail)
     this.queued++
-    this.#status.set(STATUS_PAGE_REQUEST_PENDING)
+    const status = this.#status
+    if ((status.bits & STATUS_PAGE_REQUEST_PENDING) === 0) status.set(STATUS_PAGE_REQUEST_PENDING)
   }
 
   #write(request: PageRequest, at: number): void {
     const words = this.#words
     const { access, pasid } = request
-    const hasPasid = pasid !== NO_PASID
     const hasPrivate = this.#privateData && (request.private0 | request.private1) !== 0
-    const present = (hasPasid ? REQUEST_PASID_PRESENT : 0) | (hasPrivate ? REQUEST_PRIVATE_PRESENT : 0)
-    const prefix = (access & ACCESS_EXEC ? REQUEST_EXEC : 0) | (access & ACCESS_PRIV ? REQUEST_PRIV : 0)
-    const flags =
-      (access & ACCESS_READ ? REQUEST_READ : 0) |
-      (access & ACCESS_WRITE ? REQUEST_WRITE : 0) |
-      (request.last ? REQUEST_LAST : 0)
+    const present =
+      (pasid === NO_PASID ? 0 : REQUEST_PASID_PRESENT) | (hasPrivate ? REQUEST_PRIVATE_PRESENT : 0)
     const group = request.grpid << REQUEST_PRGI_SHIFT
-    words[at + (REQUEST_WORD0 >> 2)] = REQUEST_TYPE_PAGE | present | (request.rid << REQUEST_RID_SHIFT)
-    words[at + (REQUEST_WORD1 >> 2)] = hasPasid ? pasid | prefix : 0
-    words[at + (REQUEST_WORD2 >> 2)] = (request.addressLo & REQUEST_ADDRESS_MASK) | group | flags
-    words[at + (REQUEST_ADDRESS_HIGH >> 2)] = request.addressHi
-    words[at + (REQUEST_PRIVATE0 >> 2)] = hasPrivate ? request.private0 : 0
-    words[at + (REQUEST_PRIVATE1 >> 2)] = hasPrivate ? request.private1 : 0
-    words[at + (REQUEST_PRIVATE1 >> 2) + 1] = 0
-    words[at + (REQUEST_PRIVATE1 >> 2) + 2] = 0
+    const last = request.last ? REQUEST_LAST : 0
+    words[at + WORD0] = REQUEST_TYPE_PAGE | present | (request.rid << REQUEST_RID_SHIFT)
+    words[at + WORD1] = pasid === NO_PASID ? 0 : pasid | prefixOf(access)
+    words[at + WORD2] = (request.addressLo & REQUEST_ADDRESS_MASK) | group | last | directionOf(access)
+    words[at + ADDRESS_HIGH] = request.addressHi
+    words[at + PRIVATE0] = hasPrivate ? request.private0 : 0
+    words[at + PRIVATE1] = hasPrivate ? request.private1 : 0
+    words[at + PRIVATE1 + 1] = 0
+    words[at + PRIVATE1 + 2] = 0
   }
 
   /** The group must not be lost for ever: its last request is answered Success, and the function tries again. */
   #overflow(request: PageRequest, device: DeviceContext): void {
-    const { trace } = this.#world
+    const trace = this.#trace
     this.overflowed++
     if (trace.enabled) {
       const flow = trace.flowOf(request.rid, request.grpid)
@@ -151,7 +175,7 @@ export class PageRequestQueue {
   }
 
   #refuse(request: PageRequest, device: DeviceContext | undefined, code: number, why: string): void {
-    const { trace } = this.#world
+    const trace = this.#trace
     this.refused++
     if (trace.enabled) {
       const flow = trace.flowOf(request.rid, request.grpid)
@@ -186,4 +210,12 @@ export class PageRequestQueue {
     const { rid, pasid, addressHi, addressLo, access } = request
     faults.record(rid, pasid, addressHi, addressLo, access, reason, FAULT_PAGE_REQUEST)
   }
+}
+
+function prefixOf(access: number): number {
+  return (access & ACCESS_EXEC ? REQUEST_EXEC : 0) | (access & ACCESS_PRIV ? REQUEST_PRIV : 0)
+}
+
+function directionOf(access: number): number {
+  return (access & ACCESS_READ ? REQUEST_READ : 0) | (access & ACCESS_WRITE ? REQUEST_WRITE : 0)
 }

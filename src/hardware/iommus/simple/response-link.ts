@@ -53,7 +53,7 @@ export class ResponseLink {
     messages[at + 5] = private1
     const { clock, decisions } = this.#world
     const due = clock.now + decisions.latency('link', this.#latencyNanos)
-    this.#lastTime = Math.max(this.#lastTime, due)
+    if (due > this.#lastTime) this.#lastTime = due
     this.#times[index] = this.#lastTime
     if (this.#count === 1) this.#alarm.armAt(this.#lastTime)
   }
@@ -75,15 +75,15 @@ export class ResponseLink {
     this.#first = (this.#first + 1) & (this.#times.length - 1)
     this.#count--
     this.delivered++
-    this.#functions
-      .get(messages[at]!)
-      ?.port.pageGroupResponse(
-        messages[at + 1]!,
-        messages[at + 2]!,
-        messages[at + 3]!,
-        messages[at + 4]!,
-        messages[at + 5]!,
-      )
+    const target = this.#functions.get(messages[at]!)
+    if (target === undefined) return
+    target.port.pageGroupResponse(
+      messages[at + 1]!,
+      messages[at + 2]!,
+      messages[at + 3]!,
+      messages[at + 4]!,
+      messages[at + 5]!,
+    )
   }
 
   #grow(): void {

@@ -19,6 +19,8 @@ export class DeviceContext {
   valid = false
   rid = 0
   flags = 0
+  /** PASIDs that the device may use are below this; 0: none. */
+  pasidEnd = 0
   pasidDirectory = 0
   frame = 0
   offset = 0

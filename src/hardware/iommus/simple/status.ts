@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 import type { Interrupt } from '../../interrupt.ts'
-import {
+import * as layout from './layout.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const {
   INTERRUPT_COMMAND,
   INTERRUPT_FAULT,
   INTERRUPT_PAGE_REQUEST,
@@ -11,7 +14,7 @@ import {
   STATUS_PAGE_REQUEST_OVERFLOW,
   STATUS_PAGE_REQUEST_PENDING,
   STATUS_WAIT_COMPLETE,
-} from './layout.ts'
+} = layout
 
 export interface SimpleInterrupts {
   readonly pageRequest: Interrupt

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 import type { PhysicalMemory } from '../../memory.ts'
-import { NO_PASID } from '../../pci/messages.ts'
-import {
+import * as messages from '../../pci/messages.ts'
+import * as layout from './layout.ts'
+import { DeviceContext, Space } from './space.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { NO_PASID } = messages
+const {
   DEVICE_FAULT_DISABLE,
   DEVICE_FLAGS,
   DEVICE_PASID,
@@ -27,8 +32,7 @@ import {
   SPACE_ROOT_HIGH,
   SPACE_STAGE2_ROOT,
   SPACE_VALID,
-} from './layout.ts'
-import { DeviceContext, Space } from './space.ts'
+} = layout
 
 const CONTEXT_SLOTS = 64
 const SPACE_SLOTS = 512
@@ -109,9 +113,15 @@ export class TableReader {
 
   /** 0 when requests with the PASID may come from the device, else the REASON_. */
   checkPasid(device: DeviceContext, pasid: number): number {
-    if ((device.flags & DEVICE_PASID) === 0 || this.#pasidBits === 0) return REASON_PASID_DISABLED
-    const bits = (device.flags & DEVICE_PASID_BITS_MASK) >>> DEVICE_PASID_BITS_SHIFT
-    return pasid >= 1 << Math.min(bits, this.#pasidBits) ? REASON_PASID_TOO_LARGE : 0
+    if (pasid < device.pasidEnd) return 0
+    return device.pasidEnd === 0 ? REASON_PASID_DISABLED : REASON_PASID_TOO_LARGE
+  }
+
+  /** PASIDs that the device may use are below this; 0: none. */
+  #pasidEnd(flags: number): number {
+    if ((flags & DEVICE_PASID) === 0 || this.#pasidBits === 0) return 0
+    const bits = (flags & DEVICE_PASID_BITS_MASK) >>> DEVICE_PASID_BITS_SHIFT
+    return 1 << Math.min(bits, this.#pasidBits)
   }
 
   /** Leaf frame of the id, 0 when the directory has none, -1 when it does not exist. */
@@ -138,6 +148,7 @@ export class TableReader {
     }
     slot.rid = rid
     slot.flags = flags
+    slot.pasidEnd = this.#pasidEnd(flags)
     slot.pasidDirectory = this.#memory.load32(frame, offset + DEVICE_PASID_DIRECTORY)
     slot.frame = frame
     slot.offset = offset

@@ -3,20 +3,27 @@ import type { PhysicalMemory } from '../../memory.ts'
 import type { PageTableFormat } from '../../page-tables/format.ts'
 import { MOCK } from '../../page-tables/formats/mock.ts'
 import { X86_64_4_LEVEL, X86_64_5_LEVEL } from '../../page-tables/formats/x86-64.ts'
-import {
+import * as walks from '../../page-tables/walker.ts'
+import { Walker, type WalkStatus } from '../../page-tables/walker.ts'
+import * as messages from '../../pci/messages.ts'
+import type { Translation } from '../../pci/messages.ts'
+import type { SimpleIommuConfig } from './config.ts'
+import { Iotlb } from './iotlb.ts'
+import * as layout from './layout.ts'
+import { SecondStage } from './second-stage.ts'
+import type { Space } from './space.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const {
   WALK_NOT_CANONICAL,
   WALK_NOT_PRESENT,
   WALK_NO_PERMISSION,
   WALK_OK,
   WALK_RESERVED_BITS,
   WALK_SECOND_STAGE,
-  Walker,
-  type WalkStatus,
-} from '../../page-tables/walker.ts'
-import { ACCESS_EXEC, ACCESS_PRIV, ACCESS_READ, ACCESS_WRITE, type Translation } from '../../pci/messages.ts'
-import type { SimpleIommuConfig } from './config.ts'
-import { Iotlb } from './iotlb.ts'
-import {
+} = walks
+const { ACCESS_EXEC, ACCESS_PRIV, ACCESS_READ, ACCESS_WRITE } = messages
+const {
   FORMAT_MOCK,
   FORMAT_X86_64_4_LEVEL,
   FORMAT_X86_64_5_LEVEL,
@@ -32,12 +39,10 @@ import {
   REASON_SPACE_INVALID,
   REASON_STAGE2,
   REASON_TABLE_ACCESS,
-  SPACE_BLOCKED,
   SPACE_IDENTITY,
   SPACE_NESTED,
-} from './layout.ts'
-import { SecondStage } from './second-stage.ts'
-import type { Space } from './space.ts'
+  SPACE_STAGE1,
+} = layout
 
 const FORMATS: readonly (readonly [number, PageTableFormat])[] = [
   [FORMAT_MOCK, MOCK],
@@ -73,8 +78,7 @@ export class Translator {
 
   /** 0 with `out` filled in, or the REASON_ of the refusal. */
   translate(space: Space, hi: number, lo: number, access: number, out: Translation): number {
-    if (space.type === SPACE_IDENTITY) return this.identity(hi, lo, out)
-    if (space.type === SPACE_BLOCKED) return REASON_BLOCKED
+    if (space.type < SPACE_STAGE1) return this.#untabled(space, hi, lo, out)
     const { iotlb } = this
     const at = iotlb.find(space.domain, hi, lo, access)
     if (at < 0) return this.#walk(space, hi, lo, access, out)
@@ -83,6 +87,11 @@ export class Translator {
     out.shift = 12
     out.frameOffset = 0
     return 0
+  }
+
+  /** A space without a page table. */
+  #untabled(space: Space, hi: number, lo: number, out: Translation): number {
+    return space.type === SPACE_IDENTITY ? this.identity(hi, lo, out) : REASON_BLOCKED
   }
 
   identity(hi: number, lo: number, out: Translation): number {
@@ -98,9 +107,11 @@ export class Translator {
 
   #walk(space: Space, hi: number, lo: number, access: number, out: Translation): number {
     const walker = this.#walkers[space.format]
-    if (walker === undefined || !this.#enter(space)) return REASON_SPACE_INVALID
+    if (walker === undefined) return REASON_SPACE_INVALID
+    if (space.type === SPACE_NESTED && !this.#enter(space)) return REASON_SPACE_INVALID
     this.walks++
     const status = this.#walkOnce(walker, space, hi, lo, access, out)
+    if (status === WALK_NOT_PRESENT) return REASON_NOT_PRESENT
     if (status !== WALK_OK) return this.#reasonOf(walker, status, space, hi, lo, access, out)
     out.frameOffset = walker.frameOffset
     // Write permission is kept for writes alone: the first write must walk, to set the dirty bit.
@@ -110,9 +121,8 @@ export class Translator {
     return 0
   }
 
-  /** Prepares the second stage where there is one. */
+  /** Prepares the second stage. */
   #enter(space: Space): boolean {
-    if (space.type !== SPACE_NESTED) return true
     const second = this.#secondWalkers[space.stage2Format]
     if (!this.#nested || second === undefined) return false
     this.#secondStage.enter(second, space.stage2Root)

@@ -2,21 +2,29 @@
 import type { World } from '../../../trace/world.ts'
 import { Interrupt } from '../../interrupt.ts'
 import type { PhysicalMemory } from '../../memory.ts'
-import {
-  ATS_COMPLETER_ABORT,
-  ATS_SUCCESS,
-  ATS_UNSUPPORTED_REQUEST,
-  type AtsStatus,
-  type PageRequest,
-  type PciFunction,
-  type Translation,
-  type TranslationAgent,
+import * as messages from '../../pci/messages.ts'
+import type {
+  AtsStatus,
+  PageRequest,
+  PciFunction,
+  Translation,
+  TranslationAgent,
 } from '../../pci/messages.ts'
 import { CommandQueue } from './commands.ts'
 import { type SimpleIommuConfig, capabilityWord } from './config.ts'
 import { FaultLog } from './fault-log.ts'
 import { Functions } from './functions.ts'
-import {
+import * as layout from './layout.ts'
+import { PageRequestQueue } from './page-requests.ts'
+import { ResponseLink } from './response-link.ts'
+import { Ring } from './ring.ts'
+import { type SimpleInterrupts, StatusRegister } from './status.ts'
+import { TableReader } from './tables.ts'
+import { Translator } from './translator.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ATS_COMPLETER_ABORT, ATS_SUCCESS, ATS_UNSUPPORTED_REQUEST } = messages
+const {
   CONTROL_COMMANDS,
   CONTROL_FAULTS,
   CONTROL_PAGE_REQUESTS,
@@ -50,13 +58,7 @@ import {
   REG_RING_ENTRIES_MAX,
   REG_STATUS,
   STATUS_COMMAND_ERROR,
-} from './layout.ts'
-import { PageRequestQueue } from './page-requests.ts'
-import { ResponseLink } from './response-link.ts'
-import { Ring } from './ring.ts'
-import { type SimpleInterrupts, StatusRegister } from './status.ts'
-import { TableReader } from './tables.ts'
-import { Translator } from './translator.ts'
+} = layout
 
 export interface SimpleIommuParts {
   /** For alarms and traces. */
@@ -142,7 +144,7 @@ export class SimpleIommu implements TranslationAgent {
   ): AtsStatus {
     const space = this.#tables.space(rid, pasid)
     if (space === undefined) return this.#untranslatable(rid, pasid, hi, lo, access, this.#tables.reason, out)
-    let reason = REASON_ATS_DISABLED
+    let reason: number = REASON_ATS_DISABLED
     if ((space.deviceFlags & DEVICE_ATS) !== 0 && this.#atsUsable)
       reason = this.translator.translate(space, hi, lo, access, out)
     if (reason === 0) return ATS_SUCCESS
@@ -298,6 +300,7 @@ export class SimpleIommu implements TranslationAgent {
 
 /** Page not there, or not with this permission: a translation request is completed without a translation. */
 function isRecoverable(reason: number): boolean {
+  if (reason === REASON_NOT_PRESENT) return true
   const walk = reason >= REASON_STAGE2 ? reason - REASON_STAGE2 : reason
   return (
     walk === REASON_NOT_PRESENT ||

@@ -88,6 +88,7 @@ export function reserve(group: IommuGroup, pasid: number): PasidEntry {
 export function publish(entry: PasidEntry, domain: Domain, handle: AttachHandle | undefined): void {
   if (handle !== undefined) handle.domain = domain
   entry.handle = handle
+  entry.handler = handle === undefined ? undefined : domain.iopfHandler
   entry.domain = domain
 }
 

@@ -2,7 +2,9 @@
 import { broken } from '../../base/assert.ts'
 import { List, type ListNode } from '../../base/list.ts'
 import type { Alarm } from '../../sim/clock.ts'
+import type { Failpoints } from '../../sim/failpoint.ts'
 import type { Work, WorkQueue } from '../../sim/work-queue.ts'
+import type { Recorder } from '../../trace/recorder.ts'
 import type { World } from '../../trace/world.ts'
 
 /** What a fault, a group of faults and a handler are (`spec/01` §1.3). What is done with them stands in `iopf/`. */
@@ -226,34 +228,48 @@ export interface FaultQueue {
  */
 export class FaultParam {
   readonly source: FaultSource
-  readonly queue: FaultQueue
-  /** The queue's. */
-  readonly world: World
-  readonly pool: FaultPool
-  readonly policy: FaultPolicy
-  users = 1
+  users: number
+  /** Faults in unanswered groups, wherever those are. */
+  outstandingFaults: number
   /** Requests whose group is still open, in arrival order. No bound, as in the kernel (Q3). */
-  partialFirst: Fault | undefined = undefined
-  partialLast: Fault | undefined = undefined
-  partialCount = 0
+  partialCount: number
+  partialFirst: Fault | undefined
+  partialLast: Fault | undefined
   /** Groups that nobody has dequeued or answered, newest first (Q7). */
   readonly pending: GroupList
-  /** Groups with a deadline, earliest first; on the pending list or the handler's. */
-  oldest: FaultGroup | undefined = undefined
-  newest: FaultGroup | undefined = undefined
-  /** Faults in unanswered groups, wherever those are. */
-  outstandingFaults = 0
-  quotaRefusals = 0
-  timeouts = 0
+  /** The queue's; as the next four. */
+  readonly pool: FaultPool
+  readonly trace: Recorder
+  readonly failpoints: Failpoints
+  readonly world: World
+  readonly policy: FaultPolicy
   /** Fires at the deadline of the oldest group; absent without a time limit. */
-  alarm: Alarm | undefined = undefined
+  alarm: Alarm | undefined
+  readonly queue: FaultQueue
+  /** Groups with a deadline, earliest first; on the pending list or the handler's. */
+  oldest: FaultGroup | undefined
+  newest: FaultGroup | undefined
+  quotaRefusals: number
+  timeouts: number
 
   constructor(source: FaultSource, queue: FaultQueue) {
     this.source = source
-    this.queue = queue
-    this.world = queue.world
-    this.pool = queue.pool
-    this.policy = queue.policy
+    this.users = 1
+    this.outstandingFaults = 0
+    this.partialCount = 0
+    this.partialFirst = undefined
+    this.partialLast = undefined
     this.pending = new GroupList(`faults of ${source.name}`)
+    this.pool = queue.pool
+    this.trace = queue.world.trace
+    this.failpoints = queue.world.failpoints
+    this.world = queue.world
+    this.policy = queue.policy
+    this.alarm = undefined
+    this.queue = queue
+    this.oldest = undefined
+    this.newest = undefined
+    this.quotaRefusals = 0
+    this.timeouts = 0
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { AttachHandle } from './attach-handle.ts'
 import type { Domain } from './domain.ts'
+import type { FaultHandler } from './fault.ts'
 
 /** One PASID's entry. Reserved (no domain) until the hardware is programmed: lookups do not see it. */
 export class PasidEntry {
@@ -8,6 +9,8 @@ export class PasidEntry {
   domain: Domain | undefined = undefined
   /** Absent for a bare domain. */
   handle: AttachHandle | undefined = undefined
+  /** The fault handler of the handle's domain, as the fault path wants it. */
+  handler: FaultHandler | undefined = undefined
 
   constructor(pasid: number) {
     this.pasid = pasid

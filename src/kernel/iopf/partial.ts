@@ -8,10 +8,8 @@ import { traceDropped } from './fault-trace.ts'
 
 /** Keeps a copy; nothing is answered. 0, or ENOMEM's number. */
 export function keepPartial(param: FaultParam, fault: Fault): number {
-  const { world } = param
-  const { trace } = world
-  if (world.failpoints.hit('alloc_fault')) {
-    if (trace.enabled) traceDropped(world, param.source.rid, fault, 'no memory')
+  if (param.failpoints.hit('alloc_fault')) {
+    if (param.trace.enabled) traceDropped(param.world, param.source.rid, fault, 'no memory')
     return ENOMEM.errno
   }
   const copy = param.pool.takeFault()
@@ -20,7 +18,7 @@ export function keepPartial(param: FaultParam, fault: Fault): number {
   else param.partialLast.next = copy
   param.partialLast = copy
   param.partialCount++
-  if (trace.enabled) tracePartial(param, fault)
+  if (param.trace.enabled) tracePartial(param, fault)
   return 0
 }
 
@@ -60,7 +58,7 @@ export function dropPartials(param: FaultParam): void {
 }
 
 function tracePartial(param: FaultParam, fault: Fault): void {
-  const { trace } = param.world
+  const { trace } = param
   const { rid } = param.source
   trace.emit(EVENTS.fault_partial, trace.flowOf(rid, fault.grpid), rid, fault.grpid)
 }

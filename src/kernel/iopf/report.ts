@@ -15,7 +15,7 @@ import {
   RESPONSE_INVALID,
 } from '../iommu/fault.ts'
 import type { IommuGroup } from '../iommu/group.ts'
-import type { AttachHandle } from '../iommu/attach-handle.ts'
+import type { PasidEntry } from '../iommu/pasid-array.ts'
 import { pasidOf, traceRequest } from './fault-trace.ts'
 import { gatherPartials, keepPartial } from './partial.ts'
 import { answer, freeGroup, respondGroup } from './respond.ts'
@@ -35,25 +35,26 @@ export function reportDeviceFault(device: Device, fault: Fault): number {
   const { group, faultParam } = device
   if (group === undefined) return refuseStray(device, fault)
   if (group.world.trace.enabled) traceReport(group, device.rid, fault)
-  const handle = findHandle(group, device, fault)
-  if (handle === undefined || faultParam === undefined) return refuse(group, device, fault)
+  const entry = findEntry(group, device, fault)
+  if (entry === undefined || faultParam === undefined) return refuse(group, device, fault)
   if ((fault.flags & LAST_PAGE) === 0) return keepPartial(faultParam, fault)
-  deliver(faultParam, fault, handle)
+  deliver(faultParam, fault, entry)
   return 0
 }
 
-/** The handle of the PASID, or of the RID; only one whose domain has a handler. Bare domains have no handle (Q9). */
-function findHandle(group: IommuGroup, device: Device, fault: Fault): AttachHandle | undefined {
+/** The entry of the PASID, or of the RID; only one whose domain has a handler. Bare domains have no handle (Q9). */
+function findEntry(group: IommuGroup, device: Device, fault: Fault): PasidEntry | undefined {
   const pasid = (fault.flags & PASID_VALID) !== 0 ? fault.pasid : 0
-  const handle = group.pasidArray.get(pasid)?.handle ?? nestedHandle(group, device, fault)
-  return handle === undefined || handle.domain!.iopfHandler === undefined ? undefined : handle
+  const entry = group.pasidArray.get(pasid)
+  if (entry === undefined || entry.handle === undefined) return findNested(group, device, fault)
+  return entry.handler === undefined ? undefined : entry
 }
 
 /** For a PASID that the host has not attached but a guest, who owns the PASID table, has: the RID's. */
-function nestedHandle(group: IommuGroup, device: Device, fault: Fault): AttachHandle | undefined {
+function findNested(group: IommuGroup, device: Device, fault: Fault): PasidEntry | undefined {
   if (!device.driver!.userPasidTable || (fault.flags & PASID_VALID) === 0) return undefined
-  const handle = group.pasidArray.get(0)?.handle
-  return handle?.domain!.type === DOMAIN_NESTED ? handle : undefined
+  const entry = group.pasidArray.get(0)
+  return entry?.handle?.domain!.type === DOMAIN_NESTED && entry.handler !== undefined ? entry : undefined
 }
 
 /** No handler: answered INVALID at once. */
@@ -71,25 +72,22 @@ function refuseStray(device: Device, fault: Fault): number {
 }
 
 /** The group is complete: to its handler, or answered here. The handler is the last request's (Q4). */
-function deliver(param: FaultParam, fault: Fault, handle: AttachHandle): void {
-  const { world, policy } = param
-  const lacksMemory = world.failpoints.hit('alloc_group')
+function deliver(param: FaultParam, fault: Fault, entry: PasidEntry): void {
+  const lacksMemory = param.failpoints.hit('alloc_group')
   const group = makeGroup(param, fault)
   if (lacksMemory) return abort(param, group)
-  if (policy.quotaFaults !== 0 && param.outstandingFaults > policy.quotaFaults) {
-    return refuseOverQuota(param, group)
-  }
-  const handler = handle.domain!.iopfHandler!
-  group.handle = handle
+  const { quotaFaults } = param.policy
+  if (quotaFaults !== 0 && param.outstandingFaults > quotaFaults) return refuseOverQuota(param, group)
+  const handler = entry.handler!
+  group.handle = entry.handle
   group.handler = handler
   if (param.alarm !== undefined) setDeadline(param, param.alarm, group)
-  if (world.trace.enabled) traceRequest(world, EVENTS.fault_delivered, param.source.rid, fault, group.count)
+  if (param.trace.enabled) traceGroup(param, group, EVENTS.fault_delivered)
   if (!handler.handle(group)) abort(param, group)
 }
 
 /** A pending group of the open requests and the last one. Without memory the kernel has one on its stack. */
 function makeGroup(param: FaultParam, fault: Fault): FaultGroup {
-  const { world } = param
   const group = param.pool.takeGroup()
   group.last.copyFrom(fault)
   if (param.partialCount === 0) group.count = 1
@@ -99,16 +97,14 @@ function makeGroup(param: FaultParam, fault: Fault): FaultGroup {
   param.users++
   param.outstandingFaults += group.count
   param.pending.pushFirst(group)
-  if (world.trace.enabled) {
-    traceRequest(world, EVENTS.fault_group_queued, param.source.rid, fault, group.count)
-  }
+  if (param.trace.enabled) traceGroup(param, group, EVENTS.fault_group_queued)
   return group
 }
 
 /** No memory, or the handler did not take it: answered FAILURE. */
 function abort(param: FaultParam, group: FaultGroup): void {
   const { world } = param
-  if (world.trace.enabled) traceRequest(world, EVENTS.fault_abort, param.source.rid, group.last, 0)
+  if (param.trace.enabled) traceRequest(world, EVENTS.fault_abort, param.source.rid, group.last, 0)
   respondGroup(group, RESPONSE_FAILURE)
   freeGroup(group)
 }
@@ -131,6 +127,10 @@ function refuseOverQuota(param: FaultParam, group: FaultGroup): void {
   }
   respondGroup(group, policy.quotaCode)
   freeGroup(group)
+}
+
+function traceGroup(param: FaultParam, group: FaultGroup, event: number): void {
+  traceRequest(param.world, event, param.source.rid, group.last, group.count)
 }
 
 function traceReport(group: IommuGroup, rid: number, fault: Fault): void {

@@ -21,7 +21,7 @@ const ANSWERED = GROUP_ANSWERED
 
 /** Answers and the end of a group (`spec/01` §3.3). */
 
-/** Every answer to a device passes here, with the request that it answers. */
+/** An answer to a request that has no group. */
 export function answer(world: World, source: FaultSource, request: Fault, code: ResponseCode): void {
   if (world.trace.enabled) traceRequest(world, EVENTS.page_response, source.rid, request, code)
   source.answer(request, code)
@@ -32,7 +32,8 @@ export function respondGroup(group: FaultGroup, code: ResponseCode): void {
   const { param, state } = group
   if (param === undefined || (state !== PENDING && state !== DEQUEUED)) broken(`answer in state ${state}`)
   group.state = ANSWERED
-  answer(param.world, param.source, group.last, code)
+  if (param.trace.enabled) traceRequest(param.world, EVENTS.page_response, param.source.rid, group.last, code)
+  param.source.answer(group.last, code)
   if (state === PENDING) param.pending.remove(group)
   param.outstandingFaults -= group.count
   if (group.deadlineNanos !== 0) cancelDeadline(param, group)

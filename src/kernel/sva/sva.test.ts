@@ -4,6 +4,7 @@ import { EBUSY, EIO, ENODEV, ENOSPC, EOPNOTSUPP, EOVERFLOW } from '../../base/er
 import { hiOf, loOf } from '../../base/u64.ts'
 import { PhysicalMemory } from '../../hardware/memory.ts'
 import { AttachHandle } from '../iommu/attach-handle.ts'
+import { publish, reserve } from '../iommu/attach.ts'
 import { attachDevicePasid, attachHandleGet } from '../iommu/attach-pasid.ts'
 import { Device } from '../iommu/device.ts'
 import { DOMAIN_SVA } from '../iommu/domain.ts'
@@ -244,7 +245,7 @@ describe('faults of an SVA domain (spec/01 §4.2)', () => {
     const { devices, driver, mm, pasid, world } = bound()
     map(mm, 0x10000, 1, PROT_READ)
     const handle = attachHandleGet(devices[0]!.group!, pasid, DOMAIN_SVA)
-    devices[0]!.group!.pasidArray.reserve(0).handle = handle
+    publish(reserve(devices[0]!.group!, 0), handle.domain!, handle)
     report(devices[0]!, { grpid: 3, addr: 0x10000, last: false })
     report(devices[0]!, { pasid, grpid: 3, addr: 0x10000 })
     world.scheduler.runUntilIdle()

@@ -30,9 +30,6 @@ import type { SimpleDevices } from './simple-device.ts'
 
 // See request-record.ts for constants that are imported constants.
 const READ_OR_WRITE = FAULT_PERM_READ | FAULT_PERM_WRITE
-const PRIV = FAULT_PERM_PRIV
-const EXEC = FAULT_PERM_EXEC
-const LAST_PAGE = FAULT_LAST_PAGE
 const PENDING = STATUS_PAGE_REQUEST_PENDING
 const OVERFLOW = STATUS_PAGE_REQUEST_OVERFLOW
 const STATUS = REG_STATUS
@@ -63,6 +60,7 @@ export class PageRequestHandler {
   readonly #devices: SimpleDevices
   readonly #queue: IopfQueue
   readonly #privateData: boolean
+  /** Bits of the high word above the top one of the width repeat it in a canonical address. */
   readonly #canonicalShift: number
   readonly #fault: Fault = new Fault()
   /** The next record; ahead of the unit's head while records are handled. */
@@ -92,9 +90,12 @@ export class PageRequestHandler {
     unit.writeRegister(STATUS, PENDING)
     this.#tail = unit.readRegister(TAIL)
     while (this.#next !== this.#tail) {
-      const rid = decodeRequest(this.#words, ring.wordOf(this.#next), this.#fault, this.#privateData)
+      const fault = this.#fault
+      const rid = decodeRequest(this.#words, ring.wordOf(this.#next), fault, this.#privateData)
       this.#next = ring.after(this.#next)
-      this.#handle(rid)
+      const device = this.#devices.get(rid)
+      if (device !== undefined && this.#isPlain(fault)) reportDeviceFault(device.device, fault)
+      else this.#handle(rid)
     }
     unit.writeRegister(HEAD, this.#tail)
     if (this.overflowed) this.#recover()
@@ -125,24 +126,28 @@ export class PageRequestHandler {
     this.#unit.writeRegister(STATUS, OVERFLOW)
   }
 
+  /** Reads or writes and nothing else, a canonical address: all of `#handle`'s checks pass. */
+  #isPlain(fault: Fault): boolean {
+    const { perm } = fault
+    if (perm === 0 || perm > READ_OR_WRITE) return false
+    const above = fault.addrHi >> this.#canonicalShift
+    return above === 0 || above === -1
+  }
+
   /** The driver's own checks, in order; a last request that neither reads nor writes looks like a Stop Marker. */
   #handle(rid: number): void {
     const fault = this.#fault
     const { perm, flags } = fault
     const readsOrWrites = (perm & READ_OR_WRITE) !== 0
-    if (!this.#isCanonical()) return this.#refuse(rid, 'address not canonical')
-    if ((perm & PRIV) !== 0 && readsOrWrites) return this.#refuse(rid, 'privileged access')
-    if ((perm & EXEC) !== 0 && (perm & FAULT_PERM_READ) !== 0) return this.#refuse(rid, 'execute and read')
-    if ((flags & LAST_PAGE) !== 0 && !readsOrWrites) return
+    const above = fault.addrHi >> this.#canonicalShift
+    if (above !== 0 && above !== -1) return this.#refuse(rid, 'address not canonical')
+    if ((perm & FAULT_PERM_PRIV) !== 0 && readsOrWrites) return this.#refuse(rid, 'privileged access')
+    if ((perm & FAULT_PERM_EXEC) !== 0 && (perm & FAULT_PERM_READ) !== 0)
+      return this.#refuse(rid, 'execute and read')
+    if ((flags & FAULT_LAST_PAGE) !== 0 && !readsOrWrites) return
     const device = this.#devices.get(rid)
     if (device === undefined) return this.#refuse(rid, 'unknown requester')
     reportDeviceFault(device.device, fault)
-  }
-
-  /** Bits above the top one of the width repeat it. */
-  #isCanonical(): boolean {
-    const above = this.#fault.addrHi >> this.#canonicalShift
-    return above === 0 || above === -1
   }
 
   /** The last request of a group is answered INVALID, others vanish. */

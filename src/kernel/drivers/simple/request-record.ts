@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { assert } from '../../../base/assert.ts'
 import {
   REQUEST_ADDRESS_HIGH,
   REQUEST_ADDRESS_MASK,
@@ -40,22 +41,23 @@ const PRIVATE1 = REQUEST_PRIVATE1 >> 2
 const RID_SHIFT = REQUEST_RID_SHIFT
 const PASID_PRESENT = REQUEST_PASID_PRESENT
 const PASID_MASK = REQUEST_PASID_MASK
-const EXEC = REQUEST_EXEC
-const PRIV = REQUEST_PRIV
-const READ = REQUEST_READ
-const WRITE = REQUEST_WRITE
 const LAST = REQUEST_LAST
 const PRGI_SHIFT = REQUEST_PRGI_SHIFT
 const PRGI_MASK = REQUEST_PRGI_MASK
 const ADDRESS_MASK = REQUEST_ADDRESS_MASK
 const LAST_PAGE = FAULT_LAST_PAGE
 const PASID_FLAGS = FAULT_PASID_VALID | FAULT_NEEDS_PASID
-const PERM_READ = FAULT_PERM_READ
-const PERM_WRITE = FAULT_PERM_WRITE
-const PERM_EXEC = FAULT_PERM_EXEC
-const PERM_PRIV = FAULT_PERM_PRIV
+// READ and WRITE stand in word 2 where faults have them, EXEC and PRIV in word 1 so many bits higher.
+const READ_WRITE = FAULT_PERM_READ | FAULT_PERM_WRITE
+const EXEC_PRIV = FAULT_PERM_EXEC | FAULT_PERM_PRIV
+const EXEC_PRIV_SHIFT: number = Math.log2(REQUEST_EXEC / FAULT_PERM_EXEC)
+assert(
+  (REQUEST_READ | REQUEST_WRITE) === READ_WRITE &&
+    (REQUEST_EXEC | REQUEST_PRIV) === EXEC_PRIV << EXEC_PRIV_SHIFT,
+  'permission bits of page-request records lie as those of faults',
+)
 
-/** Decodes the page-request record at a word into `fault`; private data only when wanted. Returns the requester id. */
+/** Decodes the page-request record at a word into `fault`; its private data only when wanted. Returns the requester id. */
 export function decodeRequest(words: Int32Array, at: number, fault: Fault, privateData: boolean): number {
   const word0 = words[at + WORD0]!
   const word1 = words[at + WORD1]!
@@ -64,15 +66,13 @@ export function decodeRequest(words: Int32Array, at: number, fault: Fault, priva
   fault.flags = ((word2 & LAST) !== 0 ? LAST_PAGE : 0) | (hasPasid ? PASID_FLAGS : 0)
   fault.pasid = hasPasid ? word1 & PASID_MASK : 0
   fault.grpid = (word2 >>> PRGI_SHIFT) & PRGI_MASK
-  fault.perm =
-    ((word2 & READ) !== 0 ? PERM_READ : 0) |
-    ((word2 & WRITE) !== 0 ? PERM_WRITE : 0) |
-    ((word1 & EXEC) !== 0 ? PERM_EXEC : 0) |
-    ((word1 & PRIV) !== 0 ? PERM_PRIV : 0)
+  fault.perm = (word2 & READ_WRITE) | ((word1 >>> EXEC_PRIV_SHIFT) & EXEC_PRIV)
   fault.addrHi = words[at + ADDRESS_HIGH]!
   fault.addrLo = word2 & ADDRESS_MASK
-  fault.private0 = privateData ? words[at + PRIVATE0]! : 0
-  fault.private1 = privateData ? words[at + PRIVATE1]! : 0
+  if (privateData) {
+    fault.private0 = words[at + PRIVATE0]!
+    fault.private1 = words[at + PRIVATE1]!
+  }
   return word0 >>> RID_SHIFT
 }
 

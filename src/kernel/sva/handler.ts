@@ -34,14 +34,19 @@ const PERM_RWX = FAULT_PERM_READ | FAULT_PERM_WRITE | FAULT_PERM_EXEC
 export const SVA_HANDLER: FaultHandler = {
   /** `false` when the work could not be queued. */
   handle(group: FaultGroup): boolean {
-    const { queue } = group.param!
-    if (queue.world.failpoints.hit('sva_queue_work')) return false
-    const work = (group.work ??= new Work(() => handleGroup(group)))
-    return queue.workQueue.queue(work)
+    const param = group.param!
+    if (param.failpoints.hit('sva_queue_work')) return false
+    if (group.work === undefined) group.work = createWork(group)
+    return param.queue.workQueue.queue(group.work)
   },
   withdraw(group: FaultGroup): void {
     group.param!.queue.workQueue.cancel(group.work!)
   },
+}
+
+/** A function of its own: where a closure stands, each call allocates what it may capture. */
+function createWork(group: FaultGroup): Work {
+  return new Work(() => handleGroup(group))
 }
 
 /** Faults the pages in, in order, up to the first that cannot be had; one answer. */
@@ -55,11 +60,12 @@ function handleGroup(group: FaultGroup): void {
   const { mm } = handle
   let fault = group.first
   let code = handleFault(mm, fault)
-  traceFault(group, fault, code)
+  const traced = group.param!.trace.enabled
+  if (traced) traceFault(group, fault, code)
   while (code === RESPONSE_SUCCESS && fault !== group.last) {
     fault = fault.next!
     code = handleFault(mm, fault)
-    traceFault(group, fault, code)
+    if (traced) traceFault(group, fault, code)
   }
   respondGroup(group, code)
   freeGroup(group)
@@ -90,9 +96,7 @@ function faultFlags(perm: number): number {
 }
 
 function traceFault(group: FaultGroup, fault: Fault, code: number): void {
-  const { source, queue } = group.param!
-  const { trace } = queue.world
-  if (!trace.enabled) return
+  const { source, trace } = group.param!
   const flow = trace.flowOf(source.rid, fault.grpid)
   trace.emit(EVENTS.sva_fault, flow, source.rid, pasidOf(fault), fault.addrHi, fault.addrLo, code)
 }

@@ -6,26 +6,34 @@
 const FAULTS = 1 << 18
 const PEER_FAULTS = 1 << 16
 
+/** Parameters of the fault lines: pages in a group, transfers in flight, virtual nanoseconds of a hop. */
+const MANY = { group: 1, inFlight: 32, hopNanos: 1000 }
+const ALONE = { group: 1, inFlight: 1, hopNanos: 0 }
+const GROUPS = { group: 32, inFlight: 4, hopNanos: 1000 }
+
 export const LINES = [
   {
     name: 'fault-sync',
     about:
-      'device fault end to end, a 4 KiB page moved, synchronous handler; peer: userfaultfd + UFFDIO_COPY',
+      'device fault end to end, a 4 KiB page moved, synchronous handler, 32 transfers in flight; peer: userfaultfd + UFFDIO_COPY',
     unit: 'ns/fault',
     goal: 14,
-    ours: { module: 'faults', params: { handler: 'sync', group: 1, inFlight: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'sync', ...MANY }, operations: FAULTS },
+    peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
+  },
+  {
+    name: 'fault-sync-alone',
+    about: 'the same with one transfer in flight: no batch ever',
+    unit: 'ns/fault',
+    ours: { module: 'faults', params: { handler: 'sync', ...ALONE }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
   },
   {
     name: 'fault-async',
-    about: 'the same by async iteration, 32 transfers in flight, a wake-up of 1 µs: batches form',
+    about: 'the same as fault-sync by async iteration',
     unit: 'ns/fault',
     goal: 8,
-    ours: {
-      module: 'faults',
-      params: { handler: 'async', group: 1, inFlight: 32, wakeUpNanos: 1000 },
-      operations: FAULTS,
-    },
+    ours: { module: 'faults', params: { handler: 'async', ...MANY }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS, 1] },
   },
   {
@@ -33,7 +41,7 @@ export const LINES = [
     about: 'a page in groups of 32; peer: one 32-page UFFDIO_COPY a fault',
     unit: 'ns/page',
     goal: 3,
-    ours: { module: 'faults', params: { handler: 'sync', group: 32, inFlight: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'sync', ...GROUPS }, operations: FAULTS },
     peer: { program: 'userfault', args: [PEER_FAULTS * 4, 32] },
   },
   {
@@ -74,13 +82,13 @@ export const LINES = [
     about: 'young-generation collections in a million faults, synchronous handler',
     unit: 'scavenges',
     goal: 0,
-    ours: { module: 'faults', params: { handler: 'sync', group: 1, inFlight: 1 }, operations: 1_000_000 },
+    ours: { module: 'faults', params: { handler: 'sync', ...MANY }, operations: 1_000_000 },
   },
   {
     name: 'message-answer',
     about: 'a fault record read and its answer written, nothing moved; peer: pipe ping-pong of 40 B and 16 B',
     unit: 'ns/exchange',
-    ours: { module: 'faults', params: { handler: 'refuse', group: 1, inFlight: 1 }, operations: FAULTS },
+    ours: { module: 'faults', params: { handler: 'refuse', ...ALONE }, operations: FAULTS },
     peer: { program: 'pipe', args: [PEER_FAULTS] },
   },
   {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /**
- * Our side of one line, in a process of its own: what one line taught the compiler does not change another line.
+ * Our side of one line, in a process of its own: what one line taught the compiler does not change another line. V8 may
+ * inline as much as it may in the command.
  * Messages in: { operations, count }; messages out: { nanos } a operation, { scavenges, bytes }, or { error }.
  */
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inlineMore } from '../dist/host/index.js'
 
 /** Adds up the CPU time of this process between `start` and `stop`. */
 class Stopwatch {
@@ -48,6 +50,7 @@ async function scavengesOf(scenario, operations) {
 
 async function main() {
   const { module, params } = JSON.parse(process.argv[2])
+  inlineMore()
   const scenario = await (await import(new URL(`./ours/${module}.mjs`, import.meta.url))).setup(params)
   process.on('message', ({ operations, count }) => {
     const result = count ? scavengesOf(scenario, operations) : timeOf(scenario, operations)

@@ -30,6 +30,8 @@ export class SynchronousHandler {
   #repairs
   #footprint
   #windowFirst
+  /** Pages are filled before they are mapped; else they are mapped where their bytes lie. */
+  #copies
   #sourceFirst
   #records = new Int32Array(RECORDS * RECORD_WORDS)
   #recordBytes = new Uint8Array(this.#records.buffer)
@@ -45,6 +47,7 @@ export class SynchronousHandler {
     this.#repairs = repairs
     this.#footprint = footprint
     this.#windowFirst = Number(window / 4096n)
+    this.#copies = window !== source
     this.#sourceFirst = Number(source / 4096n)
     this.#map.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE
     this.#map.ioas_id = ioas.id
@@ -87,12 +90,12 @@ export class SynchronousHandler {
     return length
   }
 
-  /** Fills the pages and maps them at once. A run never wraps: groups are aligned in the footprint. */
+  /** Fills the pages, unless they are the source's own, and maps them at once. A run never wraps: groups are aligned in the footprint. */
   #place(index, length) {
     const command = this.#map
     const lo = this.#records[index * RECORD_WORDS + ADDRESS_LO]
     const first = (lo >>> 12) % this.#footprint
-    for (let page = first; page < first + length; page++) {
+    for (let page = first; this.#copies && page < first + length; page++) {
       const to = this.#mm.frameForWrite(this.#windowFirst + page)
       this.#memory.copy(to, 0, this.#mm.frameForRead(this.#sourceFirst + page), 0, PAGE)
     }

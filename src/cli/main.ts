@@ -20,6 +20,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const { parseCommandLine } = await import('./parse.ts')
   const invocation = parseCommandLine(words)
+  const { inlineMore } = await import('../host/v8-flags.ts')
+  inlineMore()
   const { COMMAND_MODULES } = await import('./modules.ts')
   const { run } = await COMMAND_MODULES[invocation.command.module]()
   return run(invocation)

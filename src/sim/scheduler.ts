@@ -31,8 +31,8 @@ export class Scheduler {
   idle: (() => Promise<void>) | undefined
   /** Called after every step, by those who watch that nothing breaks. */
   afterStep: (() => void) | undefined
-  /** First come, first served: nothing to ask. */
-  readonly #inOrder: boolean
+  /** Which of several due alarms runs is asked. */
+  readonly #asks: boolean
   #stepping = false
   #driving = false
   readonly #waits: Waits
@@ -41,7 +41,7 @@ export class Scheduler {
   constructor(clock: Clock, decisions: Decisions) {
     this.clock = clock
     this.decisions = decisions
-    this.#inOrder = decisions.isDefault
+    this.#asks = !decisions.isDefault
     this.idle = undefined
     this.afterStep = undefined
     this.#waits = new Waits()
@@ -53,7 +53,7 @@ export class Scheduler {
     if (this.#stepping) broken('a step runs inside a step')
     const { due } = this.clock
     if (due.length === 0 && !this.clock.advance()) return false
-    const alarm = this.#inOrder || due.length === 1 ? due.first! : this.#choose()
+    const alarm = this.#asks && due.length > 1 ? this.#choose() : due.first!
     due.remove(alarm)
     this.steps++
     this.#stepping = true

@@ -23,19 +23,24 @@ export class Ats implements CapabilityRegisters {
   readonly id: number = CAPABILITY_ATS
   readonly bytes: number = 0x08
   readonly invalidateQueueDepth: number
-  enabled: boolean
   /** Smallest translation unit: 2^(stu + 12) bytes. Fixed while enabled. */
   stu: number
   readonly #onDisable: () => void
+  /** 1: enabled. */
+  #on: number
 
   /** `onDisable`: cached translations are no longer to be used. */
   constructor(config: AtsConfig, onDisable: () => void) {
     const depth = config.invalidateQueueDepth
     assert(depth >= 1 && depth <= ITAGS, `invalidate queue depth ${depth}`)
     this.invalidateQueueDepth = depth
-    this.enabled = false
+    this.#on = 0
     this.stu = 0
     this.#onDisable = onDisable
+  }
+
+  get enabled(): boolean {
+    return this.#on !== 0
   }
 
   restart(): void {
@@ -58,7 +63,7 @@ export class Ats implements CapabilityRegisters {
 
   #enable(enable: boolean): void {
     const disables = this.enabled && !enable
-    this.enabled = enable
+    this.#on = enable ? 1 : 0
     if (disables) this.#onDisable()
   }
 }

@@ -20,6 +20,7 @@ const { NO_PASID, PRG_INVALID_REQUEST, PRG_RESPONSE_FAILURE, PRG_SUCCESS } = mes
 
 /** Page Request Group indices are 9 bits. */
 export const PRG_INDICES = 512
+const INDEX_MASK = 511
 /** Result of `Pri.respond`: the function takes no notice of the response. */
 export const PRG_IGNORED = -1
 
@@ -49,7 +50,6 @@ export class Pri implements CapabilityRegisters {
   readonly responsePasidRequired: boolean
   /** Outstanding Page Request Allocation, never above the capacity. */
   allocation: number
-  enabled: boolean
   /** Meaningful while not enabled. */
   stopped: boolean
   responseFailure: boolean
@@ -63,13 +63,15 @@ export class Pri implements CapabilityRegisters {
   readonly #requests: Int32Array
   readonly #pasids: Int32Array
   #nextIndex: number
+  /** 1: enabled. */
+  #on: number
 
   constructor(config: PriConfig, listener: PriListener) {
     assert(config.capacity >= 1, `PRI capacity ${config.capacity}`)
     this.capacity = config.capacity
     this.responsePasidRequired = config.responsePasidRequired
     this.allocation = 0
-    this.enabled = false
+    this.#on = 0
     this.stopped = true
     this.responseFailure = false
     this.unexpectedPrgi = false
@@ -80,6 +82,10 @@ export class Pri implements CapabilityRegisters {
     this.#requests = new Int32Array(PRG_INDICES)
     this.#pasids = new Int32Array(PRG_INDICES).fill(NO_PASID)
     this.#nextIndex = 0
+  }
+
+  get enabled(): boolean {
+    return this.#on !== 0
   }
 
   /** Page requests that may be issued now. */
@@ -98,10 +104,10 @@ export class Pri implements CapabilityRegisters {
 
   /** Takes a group index that is not outstanding, in rotation; -1 when all 512 are, or PRI is off. */
   openGroup(pasid: number): number {
-    if (!this.enabled || this.outstandingGroups === PRG_INDICES) return -1
+    if (!this.enabled || this.outstandingGroups > INDEX_MASK) return -1
     let index = this.#nextIndex
-    while (this.#open[index] === 1) index = (index + 1) & (PRG_INDICES - 1)
-    this.#nextIndex = (index + 1) & (PRG_INDICES - 1)
+    while (this.#open[index] === 1) index = (index + 1) & INDEX_MASK
+    this.#nextIndex = (index + 1) & INDEX_MASK
     this.#open[index] = 1
     this.#pasids[index] = pasid
     this.outstandingGroups++
@@ -110,8 +116,8 @@ export class Pri implements CapabilityRegisters {
 
   /** Takes a credit for a request of the group; Stop Markers take none. */
   takeCredit(grpid: number): void {
-    if (this.credits <= 0) broken(`page request without a credit: ${this.outstandingRequests} outstanding`)
-    if (this.#open[grpid] !== 1) broken(`credit for group ${grpid}, which is not open`)
+    if (this.credits <= 0) broken('page request without a credit')
+    if (this.#open[grpid] !== 1) broken('credit for a group that is not open')
     this.#requests[grpid]!++
     this.outstandingRequests++
   }
@@ -186,7 +192,7 @@ export class Pri implements CapabilityRegisters {
   /** 0 → 1 clears the status flags: "ignored until re-enabled" ends here. */
   #setEnable(enable: boolean): void {
     if (enable === this.enabled) return
-    this.enabled = enable
+    this.#on = enable ? 1 : 0
     if (enable) {
       this.stopped = this.responseFailure = this.unexpectedPrgi = false
       return
@@ -202,7 +208,7 @@ export class Pri implements CapabilityRegisters {
   #fail(grpid: number): number {
     this.#close(grpid)
     const wasEnabled = this.enabled
-    this.enabled = false
+    this.#on = 0
     this.stopped = this.responseFailure = true
     this.#dropAll()
     if (wasEnabled) this.#listener.requestsStopped()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { List, ListNode } from '../../../base/list.ts'
 import type { Alarm } from '../../../sim/clock.ts'
-import { NO_PASID, type Translation } from '../../pci/messages.ts'
+import { ACCESS_READ, ACCESS_WRITE, NO_PASID, type Translation } from '../../pci/messages.ts'
 import type { Transfer, TransferStatus } from './transfer.ts'
 
 const WHOLE_PAGE = 0xfff
@@ -63,8 +63,10 @@ export class Channel implements ListNode<Channel> {
   pasid: number
   /** ACCESS_PRIV where the transfer asks for it and may. */
   prefixAccess: number
-  reads: boolean
-  writes: boolean
+  /** ACCESS_READ where the transfer reads memory, else 0. */
+  reads: number
+  /** ACCESS_WRITE where it writes memory, else 0. */
+  writes: number
   readonly source: PageHold
   readonly destination: PageHold
   sourceHi: number
@@ -78,8 +80,8 @@ export class Channel implements ListNode<Channel> {
   paid: boolean
   /** Success responses in a row without a translation. */
   attempts: number
-  /** The next translation request follows a Success response. */
-  retrying: boolean
+  /** 1: the next translation request follows a Success response. */
+  retrying: number
   /** Group whose response it waits for, -1: none. */
   grpid: number
   /** Set: the transfer ends thus at the next step. */
@@ -94,7 +96,7 @@ export class Channel implements ListNode<Channel> {
     this.transfer = undefined
     this.pasid = NO_PASID
     this.prefixAccess = 0
-    this.reads = this.writes = false
+    this.reads = this.writes = 0
     this.source = new PageHold()
     this.destination = new PageHold()
     this.sourceHi = this.sourceLo = 0
@@ -103,7 +105,7 @@ export class Channel implements ListNode<Channel> {
     this.unpaidPages = 0
     this.paid = false
     this.attempts = 0
-    this.retrying = false
+    this.retrying = 0
     this.grpid = -1
     this.ending = undefined
     this.list = undefined
@@ -121,16 +123,16 @@ export class Channel implements ListNode<Channel> {
     this.transfer = transfer
     this.pasid = transfer.pasid
     this.prefixAccess = prefixAccess
-    this.reads = transfer.readsMemory
-    this.writes = transfer.writesMemory
+    this.reads = transfer.readsMemory ? ACCESS_READ : 0
+    this.writes = transfer.writesMemory ? ACCESS_WRITE : 0
     this.sourceHi = transfer.sourceHi
     this.sourceLo = transfer.sourceLo
     this.destinationHi = transfer.destinationHi
     this.destinationLo = transfer.destinationLo
     this.remaining = transfer.lengthBytes
     this.unpaidPages = 0
-    this.paid = this.retrying = false
-    this.attempts = 0
+    this.paid = false
+    this.attempts = this.retrying = 0
     this.grpid = -1
     this.ending = undefined
     this.dropHolds()

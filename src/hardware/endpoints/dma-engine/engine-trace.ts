@@ -37,9 +37,9 @@ export class EngineTrace {
     const trace = this.#recorder
     const { pasid } = channel
     const rid = this.#rid
-    if (channel.reads)
+    if (channel.reads !== 0)
       trace.emit(EVENTS.dma, 0, rid, pasid, channel.sourceHi, channel.sourceLo, length, ACCESS_READ)
-    if (channel.writes)
+    if (channel.writes !== 0)
       trace.emit(
         EVENTS.dma,
         0,

@@ -13,7 +13,7 @@ import * as messages from '../../pci/messages.ts'
 import type { PciFunction, TranslationAgent } from '../../pci/messages.ts'
 import { PasidCapability } from '../../pci/pasid.ts'
 import type { Pri } from '../../pci/pri.ts'
-import { Channel, type PageHold } from './channel.ts'
+import { Channel } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import { DmaEngineCounters } from './counters.ts'
 import { EngineTrace } from './engine-trace.ts'
@@ -24,7 +24,7 @@ import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-c
 import { Upstream } from './upstream.ts'
 
 // Local constants become part of the code; imported ones are loaded and checked at each use.
-const { ACCESS_PRIV, ACCESS_READ, ACCESS_WRITE, NO_PASID } = messages
+const { ACCESS_PRIV, NO_PASID } = messages
 
 const LENGTH_BYTES_MAX = 2 ** 53 - 1
 
@@ -71,8 +71,8 @@ export class DmaEngine implements PciFunction {
   readonly #translations: TranslationClient
   /** PASIDs whose last transfers are being waited for, and who is told. */
   readonly #stopping: Map<number, (() => void) | undefined>
-  #accepting: boolean
-  #present: boolean
+  #refusing: boolean
+  #removed: boolean
   #serial: number
 
   constructor(world: World, parts: DmaEngineParts) {
@@ -89,7 +89,7 @@ export class DmaEngine implements PciFunction {
     this.#refused = new List<Transfer>(`${name} refused transfers`)
     this.#refusal = world.clock.createAlarm(`${name} refusal`, () => this.#refuse())
     this.#stopping = new Map()
-    this.#accepting = this.#present = true
+    this.#refusing = this.#removed = false
     this.#serial = 0
     this.#burstPages = config.burstPages
     this.#channels = this.#createChannels(world, config.transfersInFlightMax)
@@ -147,7 +147,7 @@ export class DmaEngine implements PciFunction {
     transfer.status = 'queued'
     this.counters.transfers++
     if (this.#recorder.enabled) this.#trace.start(transfer)
-    if (!this.#accepting || this.#isStopping(transfer.pasid)) {
+    if (this.#refusing || this.#isStopping(transfer.pasid)) {
       this.#refused.pushLast(transfer)
       this.#refusal.arm(0)
     } else if (this.#idleCount > 0) {
@@ -181,19 +181,19 @@ export class DmaEngine implements PciFunction {
 
   /** Aborts everything and takes no more transfers until `start`. */
   stop(): void {
-    this.#accepting = false
+    this.#refusing = true
     this.#abortWhere(undefined)
   }
 
   start(): void {
-    assert(this.#present, `${this.name} was removed`)
-    this.#accepting = true
+    assert(!this.#removed, `${this.name} was removed`)
+    this.#refusing = false
   }
 
   /** Leaves the bus without notice: nothing is sent, answered or remembered any more. */
   remove(): void {
     this.stop()
-    this.#present = false
+    this.#removed = true
     this.#upstream.clear()
     this.pri.restart()
     this.ats.restart()
@@ -203,7 +203,7 @@ export class DmaEngine implements PciFunction {
   }
 
   invalidateRequest(pasid: number, hi: number, lo: number, shift: number, itag: number): void {
-    if (!this.#present) return
+    if (this.#removed) return
     this.counters.invalidations++
     this.cache.invalidate(pasid, hi, lo, shift)
     if (this.inFlight > 0) this.#translations.dropHolds(pasid, hi, lo, shift)
@@ -211,7 +211,7 @@ export class DmaEngine implements PciFunction {
   }
 
   pageGroupResponse(pasid: number, grpid: number, code: number, private0: number, private1: number): void {
-    if (this.#present) this.#faults.respond(pasid, grpid, code, private0, private1)
+    if (!this.#removed) this.#faults.respond(pasid, grpid, code, private0, private1)
   }
 
   #createChannels(world: World, count: number): readonly Channel[] {
@@ -257,41 +257,52 @@ export class DmaEngine implements PciFunction {
       return
     }
     for (let moved = 0; moved < this.#burstPages && channel.remaining > 0; moved++) {
-      if (!this.#movePage(channel)) return
+      if (this.#movePage(channel) === 0) return
     }
     const nanos = this.#translations.pay(channel, 0)
     if (channel.remaining === 0 && nanos === 0) this.#finish(channel, 'done')
     else channel.alarm.arm(nanos)
   }
 
-  /** `false`: the channel waits for something, or its transfer has ended. */
-  #movePage(channel: Channel): boolean {
+  /** Bytes moved; 0: the channel waits for something, or its transfer has ended. */
+  #movePage(channel: Channel): number {
     const { source, destination, sourceHi, sourceLo, destinationHi, destinationLo } = channel
     let length = channel.remaining
-    if (channel.reads) {
+    if (channel.reads !== 0) {
       if (!source.matches(sourceHi, sourceLo)) {
-        if (!this.#resolve(channel, source, sourceHi, sourceLo, ACCESS_READ)) return false
+        const outcome = this.#translations.resolve(channel, source, sourceHi, sourceLo, channel.reads)
+        if (outcome !== RESOLVED) return this.#unresolved(channel, outcome)
       }
       length = Math.min(length, source.room(sourceLo))
     }
-    if (channel.writes) {
+    if (channel.writes !== 0) {
       if (!destination.matches(destinationHi, destinationLo)) {
-        if (!this.#resolve(channel, destination, destinationHi, destinationLo, ACCESS_WRITE)) return false
+        const { writes } = channel
+        const outcome = this.#translations.resolve(channel, destination, destinationHi, destinationLo, writes)
+        if (outcome !== RESOLVED) return this.#unresolved(channel, outcome)
       }
       length = Math.min(length, destination.room(destinationLo))
     }
     const transfer = channel.transfer!
     if (!this.#moveBytes(channel, transfer, length)) {
       this.#finish(channel, 'bus-error')
-      return false
+      return 0
     }
     if (this.#recorder.enabled) this.#trace.dma(channel, length)
-    channel.advance(length)
+    if (length === channel.remaining) channel.remaining = 0
+    else channel.advance(length)
     channel.unpaidPages++
     transfer.bytesDone += length
     this.counters.pagesMoved++
     this.counters.bytesMoved += length
-    return true
+    return length
+  }
+
+  /** The channel waits for a translation, or its transfer ends without one. */
+  #unresolved(channel: Channel, outcome: number): 0 {
+    if (outcome === REFUSED) this.#finish(channel, 'unrecoverable')
+    else if (outcome === EXHAUSTED) this.#finish(channel, 'retries')
+    return 0
   }
 
   #moveBytes(channel: Channel, transfer: Transfer, length: number): boolean {
@@ -308,15 +319,6 @@ export class DmaEngine implements PciFunction {
       default:
         return this.#memory.read(source.frame, from, transfer.buffer, transfer.bytesDone, length)
     }
-  }
-
-  /** `false`: the channel waits, or its transfer has ended. */
-  #resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): boolean {
-    const outcome = this.#translations.resolve(channel, hold, hi, lo, need)
-    if (outcome === RESOLVED) return true
-    if (outcome === REFUSED) this.#finish(channel, 'unrecoverable')
-    else if (outcome === EXHAUSTED) this.#finish(channel, 'retries')
-    return false
   }
 
   #finish(channel: Channel, status: TransferStatus): void {

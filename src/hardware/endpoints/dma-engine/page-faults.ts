@@ -204,7 +204,7 @@ export class PageFaults implements PriListener {
       this.#counters.lateResponses++
     } else if (code === PRG_SUCCESS) {
       channel.attempts++
-      channel.retrying = true
+      channel.retrying = 1
       const base = this.#retryNanos
       channel.alarm.arm(base === 0 ? 0 : this.#world.decisions.latency('retry', base))
     } else {

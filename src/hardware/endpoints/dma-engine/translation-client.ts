@@ -47,6 +47,8 @@ export class TranslationClient {
   readonly #counters: DmaEngineCounters
   readonly #channels: readonly Channel[]
   readonly #retriesMax: number
+  /** 0: translation requests and moving pages take no time. */
+  readonly #spendsTime: number
   readonly #atsNanos: number
   readonly #dmaNanos: number
   readonly #result: Translation
@@ -62,18 +64,41 @@ export class TranslationClient {
     this.#counters = parts.counters
     this.#channels = parts.channels
     this.#retriesMax = parts.config.retriesMax
+    this.#spendsTime = parts.config.latencies.ats + parts.config.latencies.dma
     this.#atsNanos = parts.config.latencies.ats
     this.#dmaNanos = parts.config.latencies.dma
     this.#result = new Translation()
   }
 
-  /** Makes `hold`, which is of another page, the translation of the address for the ACCESS_ bits `need`. */
+  /**
+   * Makes `hold`, which is of another page, the translation of the address for the ACCESS_ bits `need`: from the cache,
+   * by an ATS Translation Request, or, when that gives none, by a page request.
+   */
   resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): number {
+    const { pasid } = channel
     const access = need | channel.prefixAccess
     if (!this.#ats.enabled) return this.#untranslated(channel, hold, hi, lo, access)
-    const frame = this.#cache.find(channel.pasid, hi, lo, access)
-    if (frame < 0) return this.#translate(channel, hold, hi, lo, access)
-    hold.keep(hi, lo, frame)
+    const frame = this.#cache.find(pasid, hi, lo, access)
+    if (frame >= 0) {
+      hold.keep(hi, lo, frame)
+      if (channel.attempts !== 0 || channel.list !== undefined) this.#progress(channel)
+      return RESOLVED
+    }
+    if (this.#spendsTime !== 0 && !this.#timeSpent(channel)) return WAITING
+    const result = this.#result
+    this.#counters.translationRequests++
+    if (channel.retrying !== 0) this.#countRetry(channel, hi, lo)
+    const status = this.#trace.enabled
+      ? this.#askTraced(channel, hi, lo, access, result)
+      : this.#agent.translationRequest(this.#rid, pasid, hi, lo, access, result)
+    if (status !== ATS_SUCCESS) return REFUSED
+    if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
+    if (result.shift >= 12) {
+      this.#cache.insert(pasid, hi, lo, result.frame, result.access)
+      hold.keep(hi, lo, result.frame)
+    } else {
+      hold.use(result)
+    }
     if (channel.attempts !== 0 || channel.list !== undefined) this.#progress(channel)
     return RESOLVED
   }
@@ -112,27 +137,6 @@ export class TranslationClient {
     return RESOLVED
   }
 
-  /** ATS Translation Request, and a page request when it gives no translation. */
-  #translate(channel: Channel, hold: PageHold, hi: number, lo: number, access: number): number {
-    if (!this.#timeSpent(channel)) return WAITING
-    const result = this.#result
-    this.#counters.translationRequests++
-    if (channel.retrying) this.#countRetry(channel, hi, lo)
-    const status = this.#trace.enabled
-      ? this.#askTraced(channel, hi, lo, access, result)
-      : this.#agent.translationRequest(this.#rid, channel.pasid, hi, lo, access, result)
-    if (status !== ATS_SUCCESS) return REFUSED
-    if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
-    if (result.shift >= 12) {
-      this.#cache.insert(channel.pasid, hi, lo, result.frame, result.access)
-      hold.keep(hi, lo, result.frame)
-    } else {
-      hold.use(result)
-    }
-    this.#progress(channel)
-    return RESOLVED
-  }
-
   /** `false`: the channel's alarm is armed for the time that the request takes. */
   #timeSpent(channel: Channel): boolean {
     if (!channel.paid) {
@@ -159,7 +163,7 @@ export class TranslationClient {
   #countRetry(channel: Channel, hi: number, lo: number): void {
     const trace = this.#trace
     const transfer = channel.transfer!
-    channel.retrying = false
+    channel.retrying = 0
     transfer.retries++
     this.#counters.retries++
     if (trace.enabled) trace.emit(EVENTS.retry, 0, this.#rid, channel.pasid, hi, lo, transfer.serial)
@@ -174,7 +178,7 @@ export class TranslationClient {
 
   #progress(channel: Channel): void {
     channel.attempts = 0
-    channel.retrying = false
+    channel.retrying = 0
     if (channel.list !== undefined) this.#faults.leaveWaiters(channel)
   }
 }

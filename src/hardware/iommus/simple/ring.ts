@@ -10,13 +10,18 @@ export class Ring {
   entries = 0
   head = 0
   tail = 0
-  enabled = false
   readonly #memory: PhysicalMemory
   readonly #entriesMax: number
+  /** 1: on. */
+  #on = 0
 
   constructor(memory: PhysicalMemory, entriesMax: number) {
     this.#memory = memory
     this.#entriesMax = entriesMax
+  }
+
+  get enabled(): boolean {
+    return this.#on !== 0
   }
 
   get empty(): boolean {
@@ -41,11 +46,12 @@ export class Ring {
   enable(on: boolean): void {
     if (on === this.enabled) return
     this.head = this.tail = 0
-    this.enabled = on && this.#usable()
+    this.#on = on && this.#usable() ? 1 : 0
   }
 
   /** An index that software wrote; beyond the ring it wraps as the hardware's counter would. */
   wrap(index: number): number {
+    if (index >= 0 && index < this.entries) return index
     return this.entries === 0 ? 0 : (index >>> 0) % this.entries
   }
 

@@ -14,10 +14,13 @@ import {
   SPACE_TYPE_SHIFT,
 } from './layout.ts'
 
+/** Requester id of no function. */
+export const NO_RID = -1
+
 /** A device entry as the unit last read it. */
 export class DeviceContext {
-  valid = false
-  rid = 0
+  /** NO_RID: nothing was read. */
+  rid: number = NO_RID
   flags = 0
   /** PASIDs that the device may use are below this; 0: none. */
   pasidEnd = 0
@@ -28,8 +31,8 @@ export class DeviceContext {
 
 /** An address space (of a device's requests without PASID, or of one of its PASIDs) as the unit last read it. */
 export class Space {
-  valid = false
-  rid = 0
+  /** NO_RID: nothing was read, or it cannot be used. */
+  rid: number = NO_RID
   pasid: number = NO_PASID
   /** Copied from the device entry. */
   deviceFlags = 0

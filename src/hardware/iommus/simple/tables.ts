@@ -2,7 +2,7 @@
 import type { PhysicalMemory } from '../../memory.ts'
 import * as messages from '../../pci/messages.ts'
 import * as layout from './layout.ts'
-import { DeviceContext, Space } from './space.ts'
+import { DeviceContext, NO_RID, Space } from './space.ts'
 
 // Local constants become part of the code; imported ones are loaded and checked at each use.
 const { NO_PASID } = messages
@@ -67,12 +67,9 @@ export class TableReader {
   /** The address space of the request; `undefined`: see `reason`. */
   space(rid: number, pasid: number): Space | undefined {
     const last = this.#last
-    if (last.valid && last.rid === rid && last.pasid === pasid) return last
+    if (last.rid === rid && last.pasid === pasid) return last
     const slot = this.#spaces[(pasid + Math.imul(rid, 0x61)) & (SPACE_SLOTS - 1)]!
-    if (!slot.valid || slot.rid !== rid || slot.pasid !== pasid) {
-      slot.valid = false
-      if (!this.#fill(slot, rid, pasid)) return undefined
-    }
+    if ((slot.rid !== rid || slot.pasid !== pasid) && !this.#fill(slot, rid, pasid)) return undefined
     this.#last = slot
     return slot
   }
@@ -80,8 +77,8 @@ export class TableReader {
   /** The device's entry; `undefined`: see `reason`. */
   device(rid: number): DeviceContext | undefined {
     const slot = this.#contexts[rid & (CONTEXT_SLOTS - 1)]!
-    if (slot.valid && slot.rid === rid) return slot
-    slot.valid = false
+    if (slot.rid === rid) return slot
+    slot.rid = NO_RID
     this.faultDisable = false
     const frame = this.#leaf(this.root, rid)
     if (frame <= 0) {
@@ -93,22 +90,22 @@ export class TableReader {
 
   invalidateDevice(rid: number): void {
     const slot = this.#contexts[rid & (CONTEXT_SLOTS - 1)]!
-    if (slot.rid === rid) slot.valid = false
+    if (slot.rid === rid) slot.rid = NO_RID
     this.invalidateAllPasids(rid)
   }
 
   invalidateAllPasids(rid: number): void {
-    for (const space of this.#spaces) if (space.rid === rid) space.valid = false
+    for (const space of this.#spaces) if (space.rid === rid) space.rid = NO_RID
   }
 
   invalidateAll(): void {
-    for (const context of this.#contexts) context.valid = false
-    for (const space of this.#spaces) space.valid = false
+    for (const context of this.#contexts) context.rid = NO_RID
+    for (const space of this.#spaces) space.rid = NO_RID
   }
 
   invalidatePasid(rid: number, pasid: number): void {
     const slot = this.#spaces[(pasid + Math.imul(rid, 0x61)) & (SPACE_SLOTS - 1)]!
-    if (slot.rid === rid && slot.pasid === pasid) slot.valid = false
+    if (slot.rid === rid && slot.pasid === pasid) slot.rid = NO_RID
   }
 
   /** 0 when requests with the PASID may come from the device, else the REASON_. */
@@ -152,23 +149,23 @@ export class TableReader {
     slot.pasidDirectory = this.#memory.load32(frame, offset + DEVICE_PASID_DIRECTORY)
     slot.frame = frame
     slot.offset = offset
-    slot.valid = true
     return slot
   }
 
   #fill(slot: Space, rid: number, pasid: number): boolean {
+    slot.rid = NO_RID
     const device = this.device(rid)
     if (device === undefined) return false
     this.faultDisable = (device.flags & DEVICE_FAULT_DISABLE) !== 0
-    slot.rid = rid
     slot.pasid = pasid
     slot.deviceFlags = device.flags
     this.reason =
       pasid === NO_PASID
         ? this.#read(slot, device.frame, device.offset + DEVICE_SPACE, REASON_BLOCKED)
         : this.#fillPasid(slot, device, pasid)
-    slot.valid = this.reason === 0
-    return slot.valid
+    if (this.reason !== 0) return false
+    slot.rid = rid
+    return true
   }
 
   #fillPasid(slot: Space, device: DeviceContext, pasid: number): number {

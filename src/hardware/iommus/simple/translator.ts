@@ -81,11 +81,25 @@ export class Translator {
     if (space.type < SPACE_STAGE1) return this.#untabled(space, hi, lo, out)
     const { iotlb } = this
     const at = iotlb.find(space.domain, hi, lo, access)
-    if (at < 0) return this.#walk(space, hi, lo, access, out)
-    out.frame = iotlb.words[at + 3]!
-    out.access = iotlb.words[at]! & 15
-    out.shift = 12
-    out.frameOffset = 0
+    if (at >= 0) {
+      out.frame = iotlb.words[at + 3]!
+      out.access = iotlb.words[at]! & 15
+      out.shift = 12
+      out.frameOffset = 0
+      return 0
+    }
+    const walker = this.#walkers[space.format]
+    if (walker === undefined) return REASON_SPACE_INVALID
+    if (space.type === SPACE_NESTED && !this.#enter(space)) return REASON_SPACE_INVALID
+    this.walks++
+    const status = this.#walkOnce(walker, space, hi, lo, access, out)
+    if (status === WALK_NOT_PRESENT) return REASON_NOT_PRESENT
+    if (status !== WALK_OK) return this.#reasonOf(walker, status, space, hi, lo, access, out)
+    // Write permission is kept for writes alone: the first write must walk, to set the dirty bit.
+    const granted = out.access & ((access & ACCESS_WRITE) | ACCESS_READ | ACCESS_EXEC)
+    out.access = granted | (access & ACCESS_PRIV)
+    out.frameOffset = walker.frameOffset
+    if (out.shift >= 12) iotlb.insert(space.domain, hi, lo, out.frame, out.access)
     return 0
   }
 
@@ -102,22 +116,6 @@ export class Translator {
     out.shift = 12
     out.frameOffset = 0
     out.access = ACCESS_READ | ACCESS_WRITE | ACCESS_EXEC | ACCESS_PRIV
-    return 0
-  }
-
-  #walk(space: Space, hi: number, lo: number, access: number, out: Translation): number {
-    const walker = this.#walkers[space.format]
-    if (walker === undefined) return REASON_SPACE_INVALID
-    if (space.type === SPACE_NESTED && !this.#enter(space)) return REASON_SPACE_INVALID
-    this.walks++
-    const status = this.#walkOnce(walker, space, hi, lo, access, out)
-    if (status === WALK_NOT_PRESENT) return REASON_NOT_PRESENT
-    if (status !== WALK_OK) return this.#reasonOf(walker, status, space, hi, lo, access, out)
-    out.frameOffset = walker.frameOffset
-    // Write permission is kept for writes alone: the first write must walk, to set the dirty bit.
-    const granted = out.access & ((access & ACCESS_WRITE) | ACCESS_READ | ACCESS_EXEC)
-    out.access = granted | (access & ACCESS_PRIV)
-    if (out.shift >= 12) this.iotlb.insert(space.domain, hi, lo, out.frame, out.access)
     return 0
   }
 

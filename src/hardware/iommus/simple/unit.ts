@@ -67,6 +67,11 @@ export interface SimpleIommuParts {
   readonly config: SimpleIommuConfig
 }
 
+// Of a unit that translates: that it does, and whether it has ATS and PRI.
+const USABLE = 1
+const USABLE_ATS = 2
+const USABLE_PRI = 4
+
 /** The `simple` IOMMU: everything that software sees of it stands in `layout.ts`. */
 export class SimpleIommu implements TranslationAgent {
   readonly name: string
@@ -84,8 +89,8 @@ export class SimpleIommu implements TranslationAgent {
   readonly #commandRing: Ring
   readonly #requestRing: Ring
   readonly #faultRing: Ring
-  #translating: boolean
-  #atsUsable: boolean
+  /** USABLE bits. */
+  #usable: number
 
   constructor(world: World, { name, memory, config }: SimpleIommuParts) {
     const line = (which: string): Interrupt =>
@@ -94,7 +99,7 @@ export class SimpleIommu implements TranslationAgent {
     this.interrupts = { pageRequest: line('page-request'), fault: line('fault'), command: line('command') }
     this.unknownRegisters = 0
     this.#config = config
-    this.#translating = this.#atsUsable = false
+    this.#usable = 0
     const status = new StatusRegister(this.interrupts)
     const functions = new Functions()
     const tables = new TableReader(memory, config.pasidBits)
@@ -145,7 +150,7 @@ export class SimpleIommu implements TranslationAgent {
     const space = this.#tables.space(rid, pasid)
     if (space === undefined) return this.#untranslatable(rid, pasid, hi, lo, access, this.#tables.reason, out)
     let reason: number = REASON_ATS_DISABLED
-    if ((space.deviceFlags & DEVICE_ATS) !== 0 && this.#atsUsable)
+    if ((space.deviceFlags & DEVICE_ATS) !== 0 && (this.#usable & USABLE_ATS) !== 0)
       reason = this.translator.translate(space, hi, lo, access, out)
     if (reason === 0) return ATS_SUCCESS
     this.#tables.faultDisable = space.faultDisable
@@ -160,7 +165,7 @@ export class SimpleIommu implements TranslationAgent {
     access: number,
     out: Translation,
   ): boolean {
-    if (!this.#translating) return this.translator.identity(hi, lo, out) === 0
+    if ((this.#usable & USABLE) === 0) return this.translator.identity(hi, lo, out) === 0
     const space = this.#tables.space(rid, pasid)
     const reason =
       space === undefined ? this.#tables.reason : this.translator.translate(space, hi, lo, access, out)
@@ -171,7 +176,7 @@ export class SimpleIommu implements TranslationAgent {
   }
 
   pageRequest(request: PageRequest): void {
-    this.pageRequests.receive(request, this.#config.pri && this.#translating)
+    this.pageRequests.receive(request, (this.#usable & USABLE_PRI) !== 0)
   }
 
   invalidateCompletion(rid: number, itagVector: number): void {
@@ -244,7 +249,7 @@ export class SimpleIommu implements TranslationAgent {
 
   #control(): number {
     return (
-      (this.#translating ? CONTROL_TRANSLATE : 0) |
+      ((this.#usable & USABLE) === 0 ? 0 : CONTROL_TRANSLATE) |
       (this.#commandRing.enabled ? CONTROL_COMMANDS : 0) |
       (this.#requestRing.enabled ? CONTROL_PAGE_REQUESTS : 0) |
       (this.#faultRing.enabled ? CONTROL_FAULTS : 0)
@@ -252,8 +257,9 @@ export class SimpleIommu implements TranslationAgent {
   }
 
   #writeControl(value: number): void {
-    this.#translating = (value & CONTROL_TRANSLATE) !== 0
-    this.#atsUsable = this.#translating && this.#config.ats
+    const { ats, pri } = this.#config
+    this.#usable =
+      (value & CONTROL_TRANSLATE) === 0 ? 0 : USABLE | (ats ? USABLE_ATS : 0) | (pri ? USABLE_PRI : 0)
     this.#commandRing.enable((value & CONTROL_COMMANDS) !== 0)
     this.#requestRing.enable((value & CONTROL_PAGE_REQUESTS) !== 0)
     this.#faultRing.enable((value & CONTROL_FAULTS) !== 0)

@@ -86,3 +86,20 @@ describe('Pager', () => {
     expect(rig.pager.pagesIn).toBe(1)
   })
 })
+
+describe('a resident set that is too small for a copy', () => {
+  it('ends the transfer instead of bringing the same two pages in for ever', () => {
+    const rig = new Rig({ pages: 2, slots: 1 })
+    const record = new Uint8Array(40)
+    const words = new Int32Array(record.buffer)
+    rig.queue.onReadable(() => {
+      while (rig.queue.read(record) > 0) {
+        const ok = rig.pager.repair(words[7]!, words[6]!, words[4]!)
+        rig.queue.write(new Uint8Array(Int32Array.of(words[9]!, ok ? 0 : 1).buffer))
+      }
+    })
+    const transfer = rig.copy()
+    rig.machine.runUntilIdle()
+    expect(transfer.status).toBe('retries')
+  })
+})

@@ -78,7 +78,7 @@ export class Channel implements ListNode<Channel> {
   unpaidPages: number
   /** The time before the next translation request has been spent. */
   paid: boolean
-  /** Success responses in a row without a translation. */
+  /** Success responses since bytes last moved. */
   attempts: number
   /** 1: the next translation request follows a Success response. */
   retrying: number
@@ -141,6 +141,7 @@ export class Channel implements ListNode<Channel> {
   /** `bytes`: at most a page. */
   advance(bytes: number): void {
     this.remaining -= bytes
+    this.attempts = 0
     const source = (this.sourceLo + bytes) | 0
     if (source >= 0 && this.sourceLo < 0) this.sourceHi = (this.sourceHi + 1) | 0
     this.sourceLo = source

@@ -29,7 +29,7 @@ export interface DmaEngineConfig {
   readonly groupPages: number
   /** Pages moved in one step. */
   readonly burstPages: number
-  /** Success responses in a row that may leave a page without a translation. */
+  /** Success responses that may come without a byte being moved. */
   readonly retriesMax: number
   /** Entries of the translation cache: a power of two, at least 4. */
   readonly atcEntries: number

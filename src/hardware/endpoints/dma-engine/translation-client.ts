@@ -81,7 +81,7 @@ export class TranslationClient {
     const frame = this.#cache.find(pasid, hi, lo, access)
     if (frame >= 0) {
       hold.keep(hi, lo, frame)
-      if (channel.attempts !== 0 || channel.list !== undefined) this.#progress(channel)
+      if (channel.retrying !== 0 || channel.list !== undefined) this.#progress(channel)
       return RESOLVED
     }
     if (this.#spendsTime !== 0 && !this.#timeSpent(channel)) return WAITING
@@ -99,7 +99,7 @@ export class TranslationClient {
     } else {
       hold.use(result)
     }
-    if (channel.attempts !== 0 || channel.list !== undefined) this.#progress(channel)
+    if (channel.retrying !== 0 || channel.list !== undefined) this.#progress(channel)
     return RESOLVED
   }
 
@@ -177,7 +177,6 @@ export class TranslationClient {
   }
 
   #progress(channel: Channel): void {
-    channel.attempts = 0
     channel.retrying = 0
     if (channel.list !== undefined) this.#faults.leaveWaiters(channel)
   }

@@ -49,8 +49,8 @@ export class IdTable<T> {
     const values = this.#values
     const index = id - this.#first
     if (!this.isTaken(id) || (index < values.length && values[index] !== undefined))
-      broken(`id ${id} is not reserved`)
-    if (value === undefined) broken(`id ${id} needs a value`)
+      wrong(id, 'is not reserved')
+    if (value === undefined) wrong(id, 'needs a value')
     while (values.length <= index) values.push(undefined)
     values[index] = value
     this.size++
@@ -58,7 +58,7 @@ export class IdTable<T> {
 
   /** Replaces a published value. */
   replace(id: number, value: T): void {
-    if (value === undefined || this.get(id) === undefined) broken(`id ${id} is not published`)
+    if (value === undefined || this.get(id) === undefined) wrong(id, 'is not published')
     this.#values[id - this.#first] = value
   }
 
@@ -93,7 +93,7 @@ export class IdTable<T> {
 
   /** Removes the value and keeps the id taken for ever. */
   bury(id: number): void {
-    if (!this.isTaken(id)) broken(`id ${id} is not taken`)
+    if (!this.isTaken(id)) wrong(id, 'is not taken')
     if (this.get(id) === undefined) return
     this.#values[id - this.#first] = undefined
     this.size--
@@ -123,4 +123,9 @@ export class IdTable<T> {
     grown[word] = 1
     this.#taken = grown
   }
+}
+
+/** In a function of its own, because a text that two checks share is built before both. */
+function wrong(id: number, what: string): never {
+  broken(`id ${id} ${what}`)
 }

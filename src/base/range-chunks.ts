@@ -65,20 +65,13 @@ export class RangeChunks<T> {
     this.#free = chunk
   }
 
-  /** Makes room at the slot; the ranges from there on come one later. Returns the index to write at. */
-  open(slot: number): number {
-    const words = this.#orderWords
-    const chunk = slot >> SHIFT
-    const end = (chunk << SHIFT) + this.counts[chunk]!++
-    const place = this.order[end | 3]!
-    const first = slot >> 2
-    for (let word = end >> 2; word > first; word--)
-      words[word] = (words[word]! << 8) | (words[word - 1]! >>> 24)
-    const shift = (slot & 3) << 3
-    const below = (1 << shift) - 1
-    const moved = words[first]!
-    words[first] = (moved & below) | (place << shift) | ((moved & ~below) << 8)
-    return (slot & ~RANK) + place
+  /** Puts a range at the slot; those from there on come one later. The chunk is not full. */
+  add(slot: number, startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): void {
+    const index = this.#open(slot)
+    this.startPages[index] = pageOf(startHi, startLo)
+    this.lastPages[index] = pageOf(lastHi, lastLo)
+    this.offsets[index] = (startLo & 4095) | ((lastLo & 4095) << 16)
+    this.values[index] = value
   }
 
   /** Removes the range at the slot. */
@@ -95,13 +88,6 @@ export class RangeChunks<T> {
     for (let word = first; word < end; word++) words[word] = (words[word]! >>> 8) | (words[word + 1]! << 24)
     words[end] = (words[end]! >>> 8) | (place << 24)
     words[first] = (words[first]! & ~below) | kept
-  }
-
-  write(index: number, startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): void {
-    this.startPages[index] = pageOf(startHi, startLo)
-    this.lastPages[index] = pageOf(lastHi, lastLo)
-    this.offsets[index] = (startLo & 4095) | ((lastLo & 4095) << 16)
-    this.values[index] = value
   }
 
   /** Moves a chunk's ranges from the rank on to the end of another chunk. */
@@ -156,6 +142,22 @@ export class RangeChunks<T> {
   /** Where the slot's range stands in the columns. */
   indexOf(slot: number): number {
     return (slot & ~RANK) + this.order[slot]!
+  }
+
+  /** Makes room at the slot and returns the index to write at. */
+  #open(slot: number): number {
+    const words = this.#orderWords
+    const chunk = slot >> SHIFT
+    const end = (chunk << SHIFT) + this.counts[chunk]!++
+    const place = this.order[end | 3]!
+    const first = slot >> 2
+    for (let word = end >> 2; word > first; word--)
+      words[word] = (words[word]! << 8) | (words[word - 1]! >>> 24)
+    const shift = (slot & 3) << 3
+    const below = (1 << shift) - 1
+    const moved = words[first]!
+    words[first] = (moved & below) | (place << shift) | ((moved & ~below) << 8)
+    return (slot & ~RANK) + place
   }
 
   #grow(chunks: number): void {

@@ -47,16 +47,14 @@ export class RangeMap<T> {
   /** Adds `start … last`; `false`, and nothing happens, when it overlaps a range. */
   insert(startHi: number, startLo: number, lastHi: number, lastLo: number, value: T): boolean {
     if (startHi !== lastHi || startLo >>> 0 > lastLo >>> 0) checkOrder(startHi, startLo, lastHi, lastLo)
-    const chunks = this.#chunks
     const before = this.#floor(startHi, startLo)
-    if (before >= 0 && !chunks.endsBelow(before, startHi, startLo)) return false
-    const after = before < 0 ? this.first() : this.#following(before)
-    if (after >= 0 && !chunks.startsAbove(after, lastHi, lastLo)) return false
-    const slot = this.#makeRoom(before)
-    chunks.write(chunks.open(slot), startHi, startLo, lastHi, lastLo, value)
-    if ((slot & RANK) === 0) this.#notePage(before < 0 ? 0 : this.#hint + 1)
-    this.size++
-    return true
+    const slot = this.#placeAfter(before, startHi, startLo, lastHi, lastLo)
+    if (slot >= 0) {
+      this.#chunks.add(slot, startHi, startLo, lastHi, lastLo, value)
+      this.size++
+      return true
+    }
+    return this.#insertCarefully(before, startHi, startLo, lastHi, lastLo, value)
   }
 
   /** The range that holds the byte; -1 when none does. */
@@ -80,21 +78,16 @@ export class RangeMap<T> {
 
   /** Removes the range of the slot and returns the slot of the one that followed, -1 after the last. */
   remove(slot: number): number {
-    this.#assertSlot(slot)
     const chunk = slot >> SHIFT
-    const { counts } = this.#chunks
-    const index = this.#directory[this.#hint] === chunk ? this.#hint : this.#indexAt(slot)
+    const rank = slot & RANK
+    const { counts, next } = this.#chunks
+    const left = counts[chunk]! - 1
+    if (!(rank <= left)) gone(slot, this.size)
+    if (rank === 0 || left < CHUNK_SPARSE) return this.#removeCarefully(slot)
     this.#chunks.close(slot)
     this.size--
-    const following = this.#chunks.next[chunk]!
-    const count = counts[chunk]!
-    if (count === 0) {
-      this.#dropChunk(index)
-      return following < 0 ? -1 : following << SHIFT
-    }
-    if ((slot & RANK) === 0) this.#notePage(index)
-    if (count < CHUNK_SPARSE) this.#joinWithNext(index)
-    if ((slot & RANK) < counts[chunk]!) return slot
+    if (rank < left) return slot
+    const following = next[chunk]!
     return following < 0 ? -1 : following << SHIFT
   }
 
@@ -174,6 +167,56 @@ export class RangeMap<T> {
     for (let slot = this.first(); slot >= 0; slot = this.next(slot)) yield this.valueAt(slot)
   }
 
+  /** The slot to open after `before` in the common case: there is room in its chunk, and pages tell that nothing overlaps. */
+  #placeAfter(before: number, startHi: number, startLo: number, lastHi: number, lastLo: number): number {
+    if (before < 0) return -1
+    const { counts, lastPages, order, startPages } = this.#chunks
+    const base = before & ~RANK
+    const end = base + counts[before >> SHIFT]!
+    if (end - base === FULL || lastPages[base + order[before]!]! >= pageOf(startHi, startLo)) return -1
+    if (before + 1 === end) return this.#hint + 1 === this.#directoryLength ? end : -1
+    return pageOf(lastHi, lastLo) < startPages[base + order[before + 1]!]! ? before + 1 : -1
+  }
+
+  /** As `insert`, for every case. */
+  #insertCarefully(
+    before: number,
+    startHi: number,
+    startLo: number,
+    lastHi: number,
+    lastLo: number,
+    value: T,
+  ): boolean {
+    const chunks = this.#chunks
+    if (before >= 0 && !chunks.endsBelow(before, startHi, startLo)) return false
+    const after = before < 0 ? this.first() : this.#following(before)
+    if (after >= 0 && !chunks.startsAbove(after, lastHi, lastLo)) return false
+    const slot = this.#makeRoom(before)
+    chunks.add(slot, startHi, startLo, lastHi, lastLo, value)
+    if ((slot & RANK) === 0) this.#notePage(before < 0 ? 0 : this.#hint + 1)
+    this.size++
+    return true
+  }
+
+  /** As `remove`, where the directory or the next chunk may change too. */
+  #removeCarefully(slot: number): number {
+    const chunk = slot >> SHIFT
+    const { counts, next } = this.#chunks
+    const index = this.#directory[this.#hint] === chunk ? this.#hint : this.#indexAt(slot)
+    this.#chunks.close(slot)
+    this.size--
+    const following = next[chunk]!
+    const count = counts[chunk]!
+    if (count === 0) {
+      this.#dropChunk(index)
+      return following < 0 ? -1 : following << SHIFT
+    }
+    if ((slot & RANK) === 0) this.#notePage(index)
+    if (count < CHUNK_SPARSE) this.#joinWithNext(index)
+    if ((slot & RANK) < counts[chunk]!) return slot
+    return following < 0 ? -1 : following << SHIFT
+  }
+
   #endBelow(slot: number, out: ByteRange): void {
     const startLo = this.startLoAt(slot)
     out.lastLo = (startLo - 1) | 0
@@ -182,7 +225,7 @@ export class RangeMap<T> {
 
   #assertSlot(slot: number): void {
     const count = this.#chunks.counts[slot >> SHIFT]
-    if (count === undefined || (slot & RANK) >= count) broken(`slot ${slot} of ${this.size} ranges is gone`)
+    if (count === undefined || (slot & RANK) >= count) gone(slot, this.size)
   }
 
   #lastIn(chunk: number): number {
@@ -253,7 +296,7 @@ export class RangeMap<T> {
   /** Writes down the page of a chunk's first range. */
   #notePage(index: number): void {
     const slot = this.#directory[index]! << SHIFT
-    this.#directoryPages[index] = pageOf(this.#chunks.startHiAt(slot), this.#chunks.startLoAt(slot))
+    this.#directoryPages[index] = this.#chunks.startPages[this.#chunks.indexOf(slot)]!
   }
 
   /** Place in the directory of the slot's chunk. */
@@ -296,8 +339,10 @@ export class RangeMap<T> {
   #addChunk(index: number): number {
     const length = this.#directoryLength++
     if (length + 1 === this.#directory.length) this.#growDirectory()
-    this.#directory.copyWithin(index + 1, index, length)
-    this.#directoryPages.copyWithin(index + 1, index, length)
+    if (index < length) {
+      this.#directory.copyWithin(index + 1, index, length)
+      this.#directoryPages.copyWithin(index + 1, index, length)
+    }
     const chunk = this.#chunks.take(index === 0 ? -1 : this.#directory[index - 1]!)
     this.#directory[index] = chunk
     this.#directoryPages[length + 1] = Number.POSITIVE_INFINITY
@@ -329,6 +374,11 @@ export class RangeMap<T> {
     this.#chunks.moveTail(other, 0, chunk)
     this.#dropChunk(index + 1)
   }
+}
+
+/** In a function of its own, because a text that two checks share is built before both. */
+function gone(slot: number, size: number): never {
+  broken(`slot ${slot} of ${size} ranges is gone`)
 }
 
 function checkOrder(startHi: number, startLo: number, lastHi: number, lastLo: number): void {

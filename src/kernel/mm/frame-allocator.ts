@@ -113,7 +113,7 @@ export class FrameAllocator implements TableFrames {
     const known = this.#known
     const at = frame * FRAME_WORDS
     const references = known[at]!
-    if (!(references > 0)) broken(`reference to free frame ${frame}`)
+    if (!(references > 0)) wrong(frame, 'is free and gets a reference')
     known[at] = references + 1
   }
 
@@ -121,7 +121,7 @@ export class FrameAllocator implements TableFrames {
     const known = this.#known
     const at = frame * FRAME_WORDS
     const left = known[at]! - 1
-    if (!(left >= 0)) broken(`put of free frame ${frame}`)
+    if (!(left >= 0)) wrong(frame, 'is free and put')
     known[at] = left
     if (left === 0) this.#release(frame)
   }
@@ -151,7 +151,7 @@ export class FrameAllocator implements TableFrames {
     const known = this.#known
     const at = frame * FRAME_WORDS
     const left = known[at + PINS]! - 1
-    if (!(left >= 0)) broken(`unpin of frame ${frame} that is not pinned`)
+    if (!(left >= 0)) wrong(frame, 'is unpinned and was not pinned')
     known[at + PINS] = left
     this.pinned--
     if (dirty) known[at + DIRTY] = 1
@@ -179,7 +179,7 @@ export class FrameAllocator implements TableFrames {
   }
 
   #release(frame: number): void {
-    if (this.pins(frame) !== 0) broken(`pinned frame ${frame} lost its last reference`)
+    if (this.pins(frame) !== 0) wrong(frame, 'is pinned and lost its last reference')
     this.inUse--
     this.#give(frame)
   }
@@ -227,4 +227,9 @@ export class FrameAllocator implements TableFrames {
     this.#free[hole] = moved
     this.#known[moved * FRAME_WORDS + POSITION] = hole
   }
+}
+
+/** In a function of its own, because a text that two checks share is built before both. */
+function wrong(frame: number, what: string): never {
+  broken(`frame ${frame} ${what}`)
 }

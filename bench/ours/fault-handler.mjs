@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** A synchronous fault handler without garbage, on the hot twins of the typed door: read, copy, map, write. */
+/** A synchronous fault handler without garbage, on the hot twins of the typed door: read, map, write. */
 import {
   HwptPageResponse,
   HwptPgfault,
@@ -25,13 +25,8 @@ const COOKIE = 9
 export class SynchronousHandler {
   #queue
   #ioas
-  #mm
-  #memory
   #repairs
   #footprint
-  #windowFirst
-  /** Pages are filled before they are mapped; else they are mapped where their bytes lie. */
-  #copies
   #sourceFirst
   #records = new Int32Array(RECORDS * RECORD_WORDS)
   #recordBytes = new Uint8Array(this.#records.buffer)
@@ -39,15 +34,11 @@ export class SynchronousHandler {
   #responseBytes = new Uint8Array(this.#responses.buffer)
   #map = new IoasMap()
 
-  constructor({ queue, ioas, mm, machine, window, source }, { footprint, repairs }) {
+  constructor({ queue, ioas, source }, { footprint, repairs }) {
     this.#queue = queue
     this.#ioas = ioas
-    this.#mm = mm
-    this.#memory = machine.memory
     this.#repairs = repairs
     this.#footprint = footprint
-    this.#windowFirst = Number(window / 4096n)
-    this.#copies = window !== source
     this.#sourceFirst = Number(source / 4096n)
     this.#map.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE
     this.#map.ioas_id = ioas.id
@@ -90,16 +81,11 @@ export class SynchronousHandler {
     return length
   }
 
-  /** Fills the pages, unless they are the source's own, and maps them at once. A run never wraps: groups are aligned in the footprint. */
+  /** Maps the pages at once. A run never wraps: groups are aligned in the footprint. */
   #place(index, length) {
     const command = this.#map
     const lo = this.#records[index * RECORD_WORDS + ADDRESS_LO]
-    const first = (lo >>> 12) % this.#footprint
-    for (let page = first; this.#copies && page < first + length; page++) {
-      const to = this.#mm.frameForWrite(this.#windowFirst + page)
-      this.#memory.copy(to, 0, this.#mm.frameForRead(this.#sourceFirst + page), 0, PAGE)
-    }
-    const user = this.#windowFirst + first
+    const user = this.#sourceFirst + ((lo >>> 12) % this.#footprint)
     command.user_va_hi = (user / 1048576) | 0
     command.user_va_lo = user << 12
     command.length_lo = length * PAGE

@@ -100,6 +100,26 @@ export class PhysicalMemory {
 
   /** Copies `length` bytes; overlap is fine. Only inside RAM may either side run over its frame's end. */
   copy(toFrame: number, toOffset: number, fromFrame: number, fromOffset: number, length: number): boolean {
+    if (
+      this.isRam(toFrame) &&
+      this.isRam(fromFrame) &&
+      toOffset + length <= FRAME_BYTES &&
+      fromOffset + length <= FRAME_BYTES
+    ) {
+      this.#copyRam((toFrame << 12) + toOffset, (fromFrame << 12) + fromOffset, length)
+      return true
+    }
+    return this.#copySpanning(toFrame, toOffset, fromFrame, fromOffset, length)
+  }
+
+  /** A copy that leaves a frame or RAM. */
+  #copySpanning(
+    toFrame: number,
+    toOffset: number,
+    fromFrame: number,
+    fromOffset: number,
+    length: number,
+  ): boolean {
     if (this.#inRam(toFrame, toOffset, length) && this.#inRam(fromFrame, fromOffset, length)) {
       this.#copyRam((toFrame << 12) + toOffset, (fromFrame << 12) + fromOffset, length)
       return true

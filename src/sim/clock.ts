@@ -104,15 +104,12 @@ export class Clock {
 
   /** See `Alarm.arm`. */
   schedule(alarm: Alarm, delayNanos: number): void {
-    const at = this.now + delayNanos
-    if (!(delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos))
-      broken(`delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`)
-    if (alarm.armed) this.unschedule(alarm)
-    if (delayNanos === 0) this.due.push(alarm)
-    else {
-      alarm.heapKey = at
-      this.#later.push(alarm)
+    if (delayNanos !== 0) {
+      this.#scheduleLater(alarm, delayNanos)
+      return
     }
+    if (alarm.armed) this.unschedule(alarm)
+    this.due.push(alarm)
   }
 
   /** See `Alarm.cancel`. */
@@ -125,6 +122,15 @@ export class Clock {
   timeOf(alarm: Alarm): number {
     if (!alarm.armed) broken(`alarm ${alarm.name} is not armed`)
     return alarm.duePlace >= 0 ? this.now : alarm.heapKey
+  }
+
+  #scheduleLater(alarm: Alarm, delayNanos: number): void {
+    const at = this.now + delayNanos
+    if (!(delayNanos >= 0 && at <= TIME_NANOS_MAX && Math.floor(delayNanos) === delayNanos))
+      broken(`delay of alarm ${alarm.name} must be a whole number of nanoseconds, not ${delayNanos}`)
+    if (alarm.armed) this.unschedule(alarm)
+    alarm.heapKey = at
+    this.#later.push(alarm)
   }
 
   #collectDue(): void {

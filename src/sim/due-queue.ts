@@ -43,7 +43,11 @@ export class DueQueue<T extends DueNode> {
   /** Removes and returns the oldest. */
   shift(): T | undefined {
     const node = this.#places[this.#first]
-    if (node !== undefined) this.remove(node)
+    if (node === undefined) return undefined
+    this.#places[this.#first] = undefined
+    node.duePlace = -1
+    this.length--
+    this.#skipHoles()
     return node
   }
 

@@ -53,8 +53,7 @@ export class Scheduler {
     if (this.#stepping) broken('a step runs inside a step')
     const { due } = this.clock
     if (due.length === 0 && !this.clock.advance()) return false
-    const alarm = this.#asks && due.length > 1 ? this.#choose() : due.first!
-    due.remove(alarm)
+    const alarm = this.#asks && due.length > 1 ? this.#choose() : due.shift()!
     this.steps++
     this.#stepping = true
     try {
@@ -162,6 +161,8 @@ export class Scheduler {
 
   #choose(): Alarm {
     const { due } = this.clock
-    return due.at(this.decisions.choose('step', due.length))!
+    const alarm = due.at(this.decisions.choose('step', due.length))!
+    due.remove(alarm)
+    return alarm
   }
 }

@@ -68,7 +68,7 @@ export class Walker {
     this.#words = memory.words
     this.#frames = memory.frames
     this.#grants = Uint8Array.from(permission.grants)
-    this.#canonicalBias = levels.canonicalBias
+    this.#canonicalBias = levels.canonicalBias | 0
     this.#canonicalShift = levels.canonicalShift
     this.#upperTop = (format.levels - 4) * INDEX_BITS
     this.#upperShift = granuleShift + 3 * INDEX_BITS - 32

@@ -1,32 +1,58 @@
 // SPDX-License-Identifier: MIT
 import type { List, ListNode } from '../../../base/list.ts'
 import type { Alarm } from '../../../sim/clock.ts'
-import { ACCESS_READ, ACCESS_WRITE, NO_PASID, type Translation } from '../../pci/messages.ts'
-import type { Transfer, TransferStatus } from './transfer.ts'
+import * as messages from '../../pci/messages.ts'
+import type { Translation } from '../../pci/messages.ts'
+import type { Transfer, TransferOp, TransferStatus } from './transfer.ts'
+
+// Local constants become part of the code; imported ones are loaded and checked at each use.
+const { ACCESS_READ, ACCESS_WRITE, NO_PASID } = messages
 
 const WHOLE_PAGE = 0xfff
 /** Low address of no page. */
 const NO_PAGE = 1
 
-/** The translation that a channel uses for one side of the page that it moves. */
-export class PageHold {
+export const OP_COPY = 0
+export const OP_FILL = 1
+export const OP_WRITE = 2
+export const OP_READ = 3
+
+function numberOf(op: TransferOp): number {
+  if (op === 'copy') return OP_COPY
+  if (op === 'fill') return OP_FILL
+  return op === 'write' ? OP_WRITE : OP_READ
+}
+
+/** One side of a transfer under way: the address that it has reached, and the translation of its page. */
+export class Side {
+  /** ACCESS_READ or ACCESS_WRITE; 0: the transfer has no such side. */
+  access = 0
   hi = 0
-  /** Bits 31:12, or NO_PAGE. */
-  lo: number = NO_PAGE
+  lo = 0
+  /** The page whose translation is held: bits 63:32, and bits 31:12 or NO_PAGE. */
+  heldHi = 0
+  heldLo: number = NO_PAGE
   frame = 0
   /** Address bits within the translated region, at most those of a page. */
   offsetMask: number = WHOLE_PAGE
   /** Where the region starts in the frame: not 0 only for regions smaller than a page. */
   frameOffset = 0
 
-  matches(hi: number, lo: number): boolean {
-    return this.lo === (lo & ~0xfff) && this.hi === hi
+  begin(access: number, hi: number, lo: number): void {
+    this.access = access
+    this.hi = hi
+    this.lo = lo
+    this.heldLo = NO_PAGE
   }
 
-  /** A whole page, usable until dropped. */
-  keep(hi: number, lo: number, frame: number): void {
-    this.hi = hi
-    this.lo = lo & ~0xfff
+  get held(): boolean {
+    return this.heldLo === (this.lo & ~WHOLE_PAGE) && this.heldHi === this.hi
+  }
+
+  /** A whole page's translation, usable until dropped. */
+  hold(frame: number): void {
+    this.heldHi = this.hi
+    this.heldLo = this.lo & ~WHOLE_PAGE
     this.frame = frame
     this.offsetMask = WHOLE_PAGE
     this.frameOffset = 0
@@ -34,24 +60,31 @@ export class PageHold {
 
   /** A translation for this step only. */
   use(result: Translation): void {
-    this.lo = NO_PAGE
+    this.heldLo = NO_PAGE
     this.frame = result.frame
     this.offsetMask = result.shift >= 12 ? WHOLE_PAGE : (1 << result.shift) - 1
     this.frameOffset = result.shift >= 12 ? 0 : result.frameOffset
   }
 
   drop(): void {
-    this.lo = NO_PAGE
+    this.heldLo = NO_PAGE
   }
 
-  /** Byte offset in the frame. */
-  offset(lo: number): number {
-    return this.frameOffset + (lo & this.offsetMask)
+  /** Byte offset of the address in the frame. */
+  get offset(): number {
+    return this.frameOffset + (this.lo & this.offsetMask)
   }
 
   /** Bytes from the address to the end of the region. */
-  room(lo: number): number {
-    return this.offsetMask + 1 - (lo & this.offsetMask)
+  get room(): number {
+    return this.offsetMask + 1 - (this.lo & this.offsetMask)
+  }
+
+  /** `bytes`: at most a page. */
+  advance(bytes: number): void {
+    const lo = (this.lo + bytes) | 0
+    if (lo >= 0 && this.lo < 0) this.hi = (this.hi + 1) | 0
+    this.lo = lo
   }
 }
 
@@ -63,16 +96,10 @@ export class Channel implements ListNode<Channel> {
   pasid: number
   /** ACCESS_PRIV where the transfer asks for it and may. */
   prefixAccess: number
-  /** ACCESS_READ where the transfer reads memory, else 0. */
-  reads: number
-  /** ACCESS_WRITE where it writes memory, else 0. */
-  writes: number
-  readonly source: PageHold
-  readonly destination: PageHold
-  sourceHi: number
-  sourceLo: number
-  destinationHi: number
-  destinationLo: number
+  /** OP_: the transfer's operation as a number. */
+  op: number
+  readonly source: Side
+  readonly destination: Side
   remaining: number
   /** Pages moved whose time has not been spent yet. */
   unpaidPages: number
@@ -96,11 +123,9 @@ export class Channel implements ListNode<Channel> {
     this.transfer = undefined
     this.pasid = NO_PASID
     this.prefixAccess = 0
-    this.reads = this.writes = 0
-    this.source = new PageHold()
-    this.destination = new PageHold()
-    this.sourceHi = this.sourceLo = 0
-    this.destinationHi = this.destinationLo = 0
+    this.op = OP_COPY
+    this.source = new Side()
+    this.destination = new Side()
     this.remaining = 0
     this.unpaidPages = 0
     this.paid = false
@@ -123,31 +148,26 @@ export class Channel implements ListNode<Channel> {
     this.transfer = transfer
     this.pasid = transfer.pasid
     this.prefixAccess = prefixAccess
-    this.reads = transfer.readsMemory ? ACCESS_READ : 0
-    this.writes = transfer.writesMemory ? ACCESS_WRITE : 0
-    this.sourceHi = transfer.sourceHi
-    this.sourceLo = transfer.sourceLo
-    this.destinationHi = transfer.destinationHi
-    this.destinationLo = transfer.destinationLo
+    const op = numberOf(transfer.op)
+    const reads = op === OP_COPY || op === OP_READ
+    this.op = op
+    this.source.begin(reads ? ACCESS_READ : 0, transfer.sourceHi, transfer.sourceLo)
+    const { destinationHi, destinationLo } = transfer
+    this.destination.begin(op === OP_READ ? 0 : ACCESS_WRITE, destinationHi, destinationLo)
     this.remaining = transfer.lengthBytes
     this.unpaidPages = 0
     this.paid = false
     this.attempts = this.retrying = 0
     this.grpid = -1
     this.ending = undefined
-    this.dropHolds()
   }
 
   /** `bytes`: at most a page. */
   advance(bytes: number): void {
     this.remaining -= bytes
     this.attempts = 0
-    const source = (this.sourceLo + bytes) | 0
-    if (source >= 0 && this.sourceLo < 0) this.sourceHi = (this.sourceHi + 1) | 0
-    this.sourceLo = source
-    const destination = (this.destinationLo + bytes) | 0
-    if (destination >= 0 && this.destinationLo < 0) this.destinationHi = (this.destinationHi + 1) | 0
-    this.destinationLo = destination
+    this.source.advance(bytes)
+    this.destination.advance(bytes)
   }
 
   dropHolds(): void {

@@ -35,21 +35,11 @@ export class EngineTrace {
 
   dma(channel: Channel, length: number): void {
     const trace = this.#recorder
-    const { pasid } = channel
+    const { pasid, source, destination } = channel
     const rid = this.#rid
-    if (channel.reads !== 0)
-      trace.emit(EVENTS.dma, 0, rid, pasid, channel.sourceHi, channel.sourceLo, length, ACCESS_READ)
-    if (channel.writes !== 0)
-      trace.emit(
-        EVENTS.dma,
-        0,
-        rid,
-        pasid,
-        channel.destinationHi,
-        channel.destinationLo,
-        length,
-        ACCESS_WRITE,
-      )
+    if (source.access !== 0) trace.emit(EVENTS.dma, 0, rid, pasid, source.hi, source.lo, length, ACCESS_READ)
+    if (destination.access !== 0)
+      trace.emit(EVENTS.dma, 0, rid, pasid, destination.hi, destination.lo, length, ACCESS_WRITE)
   }
 
   stopMarker(pasid: number): void {

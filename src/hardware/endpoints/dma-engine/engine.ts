@@ -13,7 +13,7 @@ import * as messages from '../../pci/messages.ts'
 import type { PciFunction, TranslationAgent } from '../../pci/messages.ts'
 import { PasidCapability } from '../../pci/pasid.ts'
 import type { Pri } from '../../pci/pri.ts'
-import { Channel } from './channel.ts'
+import { Channel, OP_COPY, OP_FILL, OP_WRITE } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import { DmaEngineCounters } from './counters.ts'
 import { EngineTrace } from './engine-trace.ts'
@@ -266,22 +266,14 @@ export class DmaEngine implements PciFunction {
 
   /** Bytes moved; 0: the channel waits for something, or its transfer has ended. */
   #movePage(channel: Channel): number {
-    const { source, destination, sourceHi, sourceLo, destinationHi, destinationLo } = channel
     let length = channel.remaining
-    if (channel.reads !== 0) {
-      if (!source.matches(sourceHi, sourceLo)) {
-        const outcome = this.#translations.resolve(channel, source, sourceHi, sourceLo, channel.reads)
+    for (let i = 0; i < 2; i++) {
+      const side = i === 0 ? channel.source : channel.destination
+      if (side.access !== 0) {
+        const outcome = side.held ? RESOLVED : this.#translations.resolve(channel, side)
         if (outcome !== RESOLVED) return this.#unresolved(channel, outcome)
+        length = Math.min(length, side.room)
       }
-      length = Math.min(length, source.room(sourceLo))
-    }
-    if (channel.writes !== 0) {
-      if (!destination.matches(destinationHi, destinationLo)) {
-        const { writes } = channel
-        const outcome = this.#translations.resolve(channel, destination, destinationHi, destinationLo, writes)
-        if (outcome !== RESOLVED) return this.#unresolved(channel, outcome)
-      }
-      length = Math.min(length, destination.room(destinationLo))
     }
     const transfer = channel.transfer!
     if (!this.#moveBytes(channel, transfer, length)) {
@@ -307,17 +299,17 @@ export class DmaEngine implements PciFunction {
 
   #moveBytes(channel: Channel, transfer: Transfer, length: number): boolean {
     const { source, destination } = channel
-    const from = source.offset(channel.sourceLo)
-    const to = destination.offset(channel.destinationLo)
-    switch (transfer.op) {
-      case 'copy':
-        return this.#memory.copy(destination.frame, to, source.frame, from, length)
-      case 'fill':
-        return this.#memory.fill(destination.frame, to, length, transfer.value)
-      case 'write':
-        return this.#memory.write(destination.frame, to, transfer.buffer, transfer.bytesDone, length)
+    switch (channel.op) {
+      case OP_COPY:
+        return this.#memory.copy(destination.frame, destination.offset, source.frame, source.offset, length)
+      case OP_FILL:
+        return this.#memory.fill(destination.frame, destination.offset, length, transfer.value)
+      case OP_WRITE: {
+        const { frame, offset } = destination
+        return this.#memory.write(frame, offset, transfer.buffer, transfer.bytesDone, length)
+      }
       default:
-        return this.#memory.read(source.frame, from, transfer.buffer, transfer.bytesDone, length)
+        return this.#memory.read(source.frame, source.offset, transfer.buffer, transfer.bytesDone, length)
     }
   }
 

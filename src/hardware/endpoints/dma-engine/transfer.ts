@@ -99,14 +99,6 @@ export class Transfer implements ListNode<Transfer> {
   get ended(): boolean {
     return this.status !== 'queued' && this.status !== 'running' && this.status !== 'idle'
   }
-
-  get readsMemory(): boolean {
-    return this.op === 'copy' || this.op === 'read'
-  }
-
-  get writesMemory(): boolean {
-    return this.op !== 'read'
-  }
 }
 
 export interface TransferOptions {

@@ -5,7 +5,7 @@ import type { World } from '../../../trace/world.ts'
 import type { Ats } from '../../pci/ats.ts'
 import * as messages from '../../pci/messages.ts'
 import { type AtsStatus, Translation, type TranslationAgent } from '../../pci/messages.ts'
-import type { Channel, PageHold } from './channel.ts'
+import type { Channel, Side } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import type { DmaEngineCounters } from './counters.ts'
 import type { PageFaults } from './page-faults.ts'
@@ -71,16 +71,17 @@ export class TranslationClient {
   }
 
   /**
-   * Makes `hold`, which is of another page, the translation of the address for the ACCESS_ bits `need`: from the cache,
-   * by an ATS Translation Request, or, when that gives none, by a page request.
+   * Makes the side hold the translation of its page: from the cache, by an ATS Translation Request, or, when that gives
+   * none, by a page request.
    */
-  resolve(channel: Channel, hold: PageHold, hi: number, lo: number, need: number): number {
+  resolve(channel: Channel, side: Side): number {
     const { pasid } = channel
-    const access = need | channel.prefixAccess
-    if (!this.#ats.enabled) return this.#untranslated(channel, hold, hi, lo, access)
+    const { hi, lo } = side
+    const access = side.access | channel.prefixAccess
+    if (!this.#ats.enabled) return this.#untranslated(channel, side, access)
     const frame = this.#cache.find(pasid, hi, lo, access)
     if (frame >= 0) {
-      hold.keep(hi, lo, frame)
+      side.hold(frame)
       if (channel.retrying !== 0 || channel.list !== undefined) this.#progress(channel)
       return RESOLVED
     }
@@ -95,11 +96,11 @@ export class TranslationClient {
     if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
     if (result.shift >= 12) {
       this.#cache.insert(pasid, hi, lo, result.frame, result.access)
-      hold.keep(hi, lo, result.frame)
+      side.hold(result.frame)
     } else {
-      hold.use(result)
+      side.use(result)
     }
-    if (channel.retrying !== 0 || channel.list !== undefined) this.#progress(channel)
+    if (channel.list !== undefined) this.#faults.leaveWaiters(channel)
     return RESOLVED
   }
 
@@ -108,8 +109,8 @@ export class TranslationClient {
     for (const channel of this.#channels) {
       if (channel.transfer === undefined || channel.pasid !== pasid) continue
       const { source, destination } = channel
-      if (inRange(source.hi, source.lo, hi, lo, shift)) source.drop()
-      if (inRange(destination.hi, destination.lo, hi, lo, shift)) destination.drop()
+      if (inRange(source.heldHi, source.heldLo, hi, lo, shift)) source.drop()
+      if (inRange(destination.heldHi, destination.heldLo, hi, lo, shift)) destination.drop()
     }
   }
 
@@ -130,10 +131,11 @@ export class TranslationClient {
     )
   }
 
-  #untranslated(channel: Channel, hold: PageHold, hi: number, lo: number, access: number): number {
+  #untranslated(channel: Channel, side: Side, access: number): number {
     const result = this.#result
+    const { hi, lo } = side
     if (!this.#agent.untranslatedRequest(this.#rid, channel.pasid, hi, lo, access, result)) return REFUSED
-    hold.use(result)
+    side.use(result)
     return RESOLVED
   }
 

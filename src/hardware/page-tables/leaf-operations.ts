@@ -29,7 +29,7 @@ class LeafReport {
 
   send(sink: LeafSink, operation: LeafOperation, word: number, level: number): void {
     const { granule } = operation
-    const low = granule % this.#granulesPerHi
+    const low = granule & (this.#granulesPerHi - 1)
     const high = (granule - low) / this.#granulesPerHi
     const hi = (high << this.#signShift) >> this.#signShift
     const codec = this.#codec

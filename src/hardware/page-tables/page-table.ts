@@ -25,6 +25,7 @@ const SEEN_TABLES = 16
 const SEEN_WORDS = 4
 const SEEN_MASK = (SEEN_TABLES - 1) * SEEN_WORDS
 const NO_TABLE = -1
+const TABLE_PAGES = 512
 /** Frames are below it. */
 const FRAMES = FRAME_LIMIT
 /** No limit on the size of leaves. */
@@ -103,10 +104,8 @@ export class PageTable {
     access: number,
     shiftMax: number = SHIFT_ANY,
   ): void {
-    if (pages === 1 && (lo & 0xfff) === 0) {
-      const base = this.#tableOf(hi, lo)
-      if (base >= 0) return this.#mapOne(base + ((lo >>> 11) & 0x3fe), frame, access)
-    }
+    const word = this.#runOf(hi, lo, pages)
+    if (word >= 0) return this.#mapRun(word, frame, pages, access)
     const scale = this.#granulesPerPage
     this.mapGranules(hi, lo, frame * scale, pages * scale, access, shiftMax)
   }
@@ -131,10 +130,8 @@ export class PageTable {
    * first: ENOMEM, with nothing unmapped. Tables wholly inside the range are freed. `sink` hears of each leaf removed.
    */
   unmap(hi: number, lo: number, pages: number, sink?: LeafSink): number {
-    if (pages === 1 && sink === undefined && (lo & 0xfff) === 0) {
-      const base = this.#tableOf(hi, lo)
-      if (base >= 0) return this.#unmapOne(base + ((lo >>> 11) & 0x3fe))
-    }
+    const word = sink === undefined ? this.#runOf(hi, lo, pages) : -1
+    if (word >= 0) return this.#unmapRun(word, pages)
     return this.unmapGranules(hi, lo, pages * this.#granulesPerPage, sink) / this.#granulesPerPage
   }
 
@@ -224,21 +221,41 @@ export class PageTable {
     this.#tree.destroy()
   }
 
-  #mapOne(word: number, frame: number, access: number): void {
-    if (access === 0) broken('mapping without any access')
-    const words = this.#words
-    if ((words[word]! & this.#occupied) !== 0) throw EADDRINUSE
-    if (frame < 0 || frame >= FRAMES) throw ERANGE
-    words[word + 1] = (frame >>> 20) | this.#encodeHi[access]!
-    words[word] = (frame << 12) | this.#encodeLo[access]!
+  /** Word of the first entry of pages that lie in one level-0 table and do not fill it; -1: they do not, or it is not there. */
+  #runOf(hi: number, lo: number, pages: number): number {
+    const index = (lo >>> 12) & 0x1ff
+    if ((lo & 0xfff) !== 0 || (pages | 0) !== pages || pages < 1) return -1
+    if (pages >= TABLE_PAGES || index + pages > TABLE_PAGES) return -1
+    const base = this.#tableOf(hi, lo)
+    return base < 0 ? -1 : base + 2 * index
   }
 
-  #unmapOne(word: number): number {
+  #mapRun(first: number, frame: number, pages: number, access: number): void {
+    if (access === 0) broken('mapping without any access')
+    if (frame < 0 || frame + pages > FRAMES) throw ERANGE
     const words = this.#words
-    if ((words[word]! & this.#occupied) === 0) return 0
-    words[word] = 0
-    words[word + 1] = 0
-    return 1
+    const end = first + 2 * pages
+    for (let word = first; word < end; word += 2) if ((words[word]! & this.#occupied) !== 0) throw EADDRINUSE
+    const encodeLo = this.#encodeLo[access]!
+    const encodeHi = this.#encodeHi[access]!
+    for (let word = first, at = frame; word < end; word += 2, at++) {
+      words[word + 1] = (at >>> 20) | encodeHi
+      words[word] = (at << 12) | encodeLo
+    }
+  }
+
+  /** Tables stay: the run fills none. */
+  #unmapRun(first: number, pages: number): number {
+    const words = this.#words
+    const end = first + 2 * pages
+    let unmapped = 0
+    for (let word = first; word < end; word += 2) {
+      if ((words[word]! & this.#occupied) === 0) continue
+      words[word] = 0
+      words[word + 1] = 0
+      unmapped++
+    }
+    return unmapped
   }
 
   /** Word index of the level-0 table of the address; -1 when there is none, or granules are not 4 KiB. */

@@ -26,8 +26,7 @@ const KNOWN_FLAGS = PERMISSIONS | FIXED_IOVA
 const ACCESS = IOMMU_CACHE
 const ACCESS_READ = IOMMU_READ
 const ACCESS_WRITE = IOMMU_WRITE
-const PAGE_BYTES = 4096
-const PAGE_MASK = PAGE_BYTES - 1
+const PAGE_MASK = 4095
 /** Longest mapping: 2^64-1-4096. */
 const LENGTH_MAX_LO = -1 - 4096
 
@@ -43,10 +42,10 @@ export function ioasMap(context: Context, command: IoasMap, caller: Caller): voi
     throw EOVERFLOW
   if ((flags & PERMISSIONS) === 0) throw EINVAL
   const ioas = getIoas(context, command.ioas_id)
-  const onePage = isOnePage(command)
-  if (!onePage) checkSource(command)
+  const plain = isPlain(command)
+  if (!plain) checkSource(command)
   if (context.world.failpoints.hit('alloc_area')) throw ENOMEM
-  if (onePage) placePage(ioas, command)
+  if (plain) checkReserved(ioas)
   else placeArea(ioas, command)
   const area = openArea(context, ioas, command, caller)
   try {
@@ -60,25 +59,20 @@ export function ioasMap(context: Context, command: IoasMap, caller: Caller): voi
   command.iova_lo = area.startLo
 }
 
-/** A page of memory at a fixed page: the only thing of rows 5 to 9 that can be wrong is what is there already. */
-function isOnePage({ flags, length_hi, length_lo, user_va_hi, user_va_lo, iova_lo }: IoasMap): boolean {
-  return (
-    length_lo === PAGE_BYTES &&
-    length_hi === 0 &&
-    ((user_va_lo | iova_lo) & PAGE_MASK) === 0 &&
-    (flags & FIXED_IOVA) !== 0 &&
-    user_va_hi !== -1
-  )
-}
-
-/** `checkSource` and `placeArea` for `isOnePage`. */
-function placePage(ioas: IoasObject, command: IoasMap): void {
+/**
+ * Whole pages of memory at fixed pages, nowhere across 4 GiB: the only thing of rows 5 to 9 that can be wrong is what is
+ * there already. Leaves their last bytes in `sourceLast` and `last`, and the address in `iova`.
+ */
+function isPlain(command: IoasMap): boolean {
+  const { flags, length_hi, length_lo, user_va_lo, iova_lo } = command
+  if (length_hi !== 0 || length_lo <= 0 || (flags & FIXED_IOVA) === 0) return false
+  if (((length_lo | user_va_lo | iova_lo) & PAGE_MASK) !== 0) return false
   sourceLast.hi = command.user_va_hi
-  sourceLast.lo = command.user_va_lo | PAGE_MASK
-  last.hi = iova.hi = command.iova_hi
-  iova.lo = command.iova_lo
-  last.lo = command.iova_lo | PAGE_MASK
-  if (ioas.reserved.overlaps(iova.hi, iova.lo, last.hi, last.lo)) throw EINVAL
+  sourceLast.lo = (user_va_lo + length_lo - 1) | 0
+  iova.hi = last.hi = command.iova_hi
+  iova.lo = iova_lo
+  last.lo = (iova_lo + length_lo - 1) | 0
+  return sourceLast.lo !== -1 && sourceLast.lo >>> 0 > user_va_lo >>> 0 && last.lo >>> 0 > iova_lo >>> 0
 }
 
 /** Rows 5: the memory's own bounds. Leaves its last byte in `sourceLast`. */
@@ -114,6 +108,10 @@ function checkFixed(ioas: IoasObject, mask: number, lengthHi: number, lengthLo: 
   if ((iova.lo & mask) !== 0) throw EINVAL
   last.addLength(iova.hi, iova.lo, lengthHi, lengthLo)
   if (last.overflow) throw EOVERFLOW
+  checkReserved(ioas)
+}
+
+function checkReserved(ioas: IoasObject): void {
   if (ioas.reserved.overlaps(iova.hi, iova.lo, last.hi, last.lo)) throw EINVAL
 }
 

@@ -7,8 +7,6 @@ import type { IoasObject } from './ioas.ts'
 import { getIoas } from './lookup.ts'
 import { Sum, isAllOnes } from './span.ts'
 
-const PAGE_BYTES = 4096
-
 const last = new Sum()
 const bytes = new Sum()
 const areaBytes = new Sum()
@@ -17,7 +15,8 @@ const areaBytes = new Sum()
 export function ioasUnmap(context: Context, command: IoasUnmap): void {
   const ioas = getIoas(context, command.ioas_id)
   const { iova_hi, iova_lo, length_hi, length_lo } = command
-  if (length_lo === PAGE_BYTES && length_hi === 0 && unmapPage(ioas, iova_hi, iova_lo)) return
+  if (length_hi === 0 && length_lo > 0 && unmapArea(ioas, iova_hi, iova_lo, (iova_lo + length_lo - 1) | 0))
+    return
   bytes.hi = bytes.lo = 0
   if ((iova_hi | iova_lo) === 0 && isAllOnes(length_hi, length_lo)) {
     if (ioas.areas.size > 0) unmapRange(ioas, 0, 0, -1, -1)
@@ -32,14 +31,13 @@ export function ioasUnmap(context: Context, command: IoasUnmap): void {
   command.length_lo = bytes.lo
 }
 
-/** Removes the area that is just the page at the address; `false`, and nothing happens, when there is no such area. */
-function unmapPage(ioas: IoasObject, hi: number, lo: number): boolean {
+/** Removes the one area that is just what was asked for; `false`, and nothing happens, when there is no such area. */
+function unmapArea(ioas: IoasObject, hi: number, lo: number, lastLo: number): boolean {
   const { areas } = ioas
   const slot = areas.find(hi, lo)
   if (slot < 0) return false
   const area = areas.valueAt(slot)
-  if (area.startLo !== lo || area.startHi !== hi || area.lastHi !== hi || area.lastLo !== lo + PAGE_BYTES - 1)
-    return false
+  if (area.startLo !== lo || area.startHi !== hi || area.lastHi !== hi || area.lastLo !== lastLo) return false
   if (area.lockCount > 0) return false
   areas.remove(slot)
   ioas.releaseArea(area)

@@ -73,6 +73,7 @@ describe('IOAS_MAP checks in order (spec/02 §3.3, each row also against the row
     ['7 automatic, half the space', { flags: AUTO, va: 0n, length: 2n ** 63n - 1n }, 'EOVERFLOW'],
     ['7 automatic, just less', { flags: AUTO, va: 0n, length: 2n ** 63n - 2n }, 'ok'],
     ['7 fixed, wraps', { iova: 2n ** 64n - 0x100n }, 'EOVERFLOW'],
+    ['7 fixed, the last page', { iova: 2n ** 64n - 0x1000n }, 'ok'],
     ['7 fixed, the whole space but a page', { va: 0n, length: 2n ** 64n - 0x1001n }, 'ok'],
   ])('%s', (_row, request, expected) => {
     expect(rawMap(request)).toBe(expected)
@@ -212,6 +213,15 @@ describe('IOAS_UNMAP (spec/02 §3.5, §12)', () => {
   ])('%s', (_what, iova, length, expected) => {
     rawMap({ iova: 0x1000n })
     expect(unmap(iova, length)).toBe(expected)
+  })
+
+  test('finds an area across 4 GiB by its length, and memory across 4 GiB behind another', () => {
+    expect(rawMap({ iova: 0xffff_f000n, length: 0x2000n })).toBe('ok')
+    expect(rawMap({ iova: 0x1_0000_0000n })).toBe('EEXIST')
+    expect(rawMap({ iova: 0x2000n, va: 0xffff_f000n, length: 0x2000n })).toBe('ok')
+    expect(unmap(0xffff_f000n, 0x1000n)).toBe('ENOENT')
+    expect(unmap(0xffff_f000n, 0x2000n)).toBe('ok')
+    expect(unmap(0x2000n, 0x2000n)).toBe('ok')
   })
 
   test('looks the IOAS up first', () => {

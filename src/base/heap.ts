@@ -27,8 +27,11 @@ export class Heap<T extends HeapNode> {
 
   push(node: T): void {
     if (node.heapIndex >= 0) broken('node is on a heap already')
-    if (this.length === this.#keys.length) this.#grow()
-    this.#siftUp(this.length++, node, node.heapKey, this.#nextOrder++)
+    if (this.length + 2 > this.#keys.length) this.#grow()
+    const index = this.length++
+    this.#keys[this.length] = node.heapKey
+    this.#orders[this.length] = this.#nextOrder++
+    this.#siftUp(index, node)
   }
 
   /** The node that `shift` would return. */
@@ -43,8 +46,14 @@ export class Heap<T extends HeapNode> {
 
   /** Removes and returns the node with the smallest key. */
   shift(): T | undefined {
-    const node = this.first
-    if (node !== undefined) this.remove(node)
+    if (this.length === 0) return undefined
+    const nodes = this.#nodes
+    const node = nodes[0]!
+    const tail = --this.length
+    const moved = nodes[tail]!
+    nodes[tail] = undefined
+    node.heapIndex = -1
+    if (tail > 0) this.#siftDown(0, moved)
     return node
   }
 
@@ -57,58 +66,50 @@ export class Heap<T extends HeapNode> {
     const moved = nodes[tail]!
     nodes[tail] = undefined
     if (index === tail) return
-    const key = this.#keys[tail]!
-    const order = this.#orders[tail]!
-    if (index > 0 && this.#isBehind((index - 1) >> 1, key, order)) this.#siftUp(index, moved, key, order)
-    else this.#siftDown(index, moved, key, order)
+    if (index > 0 && this.#before(tail, (index - 1) >> 1)) this.#siftUp(index, moved)
+    else this.#siftDown(index, moved)
   }
 
-  /** Whether what stands at the index comes after (key, order). */
-  #isBehind(index: number, key: number, order: number): boolean {
-    const other = this.#keys[index]!
-    return other > key || (other === key && this.#orders[index]! > order)
+  #before(a: number, b: number): boolean {
+    const keys = this.#keys
+    const key = keys[a]!
+    const other = keys[b]!
+    return key < other || (key === other && this.#orders[a]! < this.#orders[b]!)
   }
 
-  /** Puts the node at the index or above it, moving down what comes after it. */
-  #siftUp(from: number, node: T, key: number, order: number): void {
+  /** Puts the node, whose key stands behind the last, at the index or above it; what comes after it moves down. */
+  #siftUp(from: number, node: T): void {
     let index = from
     while (index > 0) {
       const parent = (index - 1) >> 1
-      if (!this.#isBehind(parent, key, order)) break
-      this.#move(parent, index)
+      if (!this.#before(this.length, parent)) break
+      this.#move(parent, index, this.#nodes[parent]!)
       index = parent
     }
-    this.#put(index, node, key, order)
+    this.#move(this.length, index, node)
   }
 
-  /** Puts the node at the index or below it, moving up what comes before it. */
-  #siftDown(from: number, node: T, key: number, order: number): void {
+  /** Puts the node, whose key stands behind the last, at the index or below it; what comes before it moves up. */
+  #siftDown(from: number, node: T): void {
+    const { length } = this
     let index = from
     for (;;) {
       let child = 2 * index + 1
-      if (child >= this.length) break
-      if (child + 1 < this.length && this.#isBehind(child, this.#keys[child + 1]!, this.#orders[child + 1]!))
-        child++
-      if (this.#isBehind(child, key, order)) break
-      this.#move(child, index)
+      if (child >= length) break
+      if (child + 1 < length && this.#before(child + 1, child)) child++
+      if (this.#before(length, child)) break
+      this.#move(child, index, this.#nodes[child]!)
       index = child
     }
-    this.#put(index, node, key, order)
+    this.#move(length, index, node)
   }
 
-  #move(from: number, to: number): void {
-    const node = this.#nodes[from]!
+  /** The node, whose key stands at `from`, comes to stand at `to`. */
+  #move(from: number, to: number, node: T): void {
     this.#nodes[to] = node
     this.#keys[to] = this.#keys[from]!
     this.#orders[to] = this.#orders[from]!
     node.heapIndex = to
-  }
-
-  #put(index: number, node: T, key: number, order: number): void {
-    this.#nodes[index] = node
-    this.#keys[index] = key
-    this.#orders[index] = order
-    node.heapIndex = index
   }
 
   #grow(): void {

@@ -88,9 +88,14 @@ export class Clock {
   /** Makes `due` hold the alarms to run next, moving time to them where it is virtual. `false`: none to run. */
   advance(): boolean {
     if (this.due.length > 0) return true
+    const later = this.#later
+    let { first } = later
     if (this.#source !== undefined) this.synchronize()
-    else if (this.#later.length > 0) this.now = this.#later.firstKey
-    this.#collectDue()
+    else if (first !== undefined) this.now = first.heapKey
+    while (first !== undefined && first.heapKey <= this.now) {
+      this.due.push(later.shift()!)
+      first = later.first
+    }
     return this.due.length > 0
   }
 
@@ -131,9 +136,5 @@ export class Clock {
     if (alarm.armed) this.unschedule(alarm)
     alarm.heapKey = at
     this.#later.push(alarm)
-  }
-
-  #collectDue(): void {
-    while (this.#later.firstKey <= this.now) this.due.push(this.#later.shift()!)
   }
 }

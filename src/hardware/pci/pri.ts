@@ -21,6 +21,8 @@ const { NO_PASID, PRG_INVALID_REQUEST, PRG_RESPONSE_FAILURE, PRG_SUCCESS } = mes
 /** Page Request Group indices are 9 bits. */
 export const PRG_INDICES = 512
 const INDEX_MASK = 511
+/** Stands for the page requests of a group index that is not outstanding. */
+const CLOSED = -1
 /** Result of `Pri.respond`: the function takes no notice of the response. */
 export const PRG_IGNORED = -1
 
@@ -59,9 +61,8 @@ export class Pri implements CapabilityRegisters {
   /** Groups that wait for a response. */
   outstandingGroups: number
   readonly #listener: PriListener
-  readonly #open: Uint8Array
-  readonly #requests: Int32Array
-  readonly #pasids: Int32Array
+  /** By group index two numbers: PASID, and page requests or CLOSED. */
+  readonly #groups: Int32Array
   #nextIndex: number
   /** 1: enabled. */
   #on: number
@@ -78,9 +79,7 @@ export class Pri implements CapabilityRegisters {
     this.outstandingRequests = 0
     this.outstandingGroups = 0
     this.#listener = listener
-    this.#open = new Uint8Array(PRG_INDICES)
-    this.#requests = new Int32Array(PRG_INDICES)
-    this.#pasids = new Int32Array(PRG_INDICES).fill(NO_PASID)
+    this.#groups = new Int32Array(2 * PRG_INDICES).fill(CLOSED)
     this.#nextIndex = 0
   }
 
@@ -94,22 +93,23 @@ export class Pri implements CapabilityRegisters {
   }
 
   isOutstanding(grpid: number): boolean {
-    return this.#open[grpid] === 1
+    return this.#groups[2 * grpid + 1]! >= 0
   }
 
   /** Page requests of an outstanding group. */
   requestsOf(grpid: number): number {
-    return this.#requests[grpid]!
+    return Math.max(this.#groups[2 * grpid + 1]!, 0)
   }
 
   /** Takes a group index that is not outstanding, in rotation; -1 when all 512 are, or PRI is off. */
   openGroup(pasid: number): number {
     if (!this.enabled || this.outstandingGroups > INDEX_MASK) return -1
+    const groups = this.#groups
     let index = this.#nextIndex
-    while (this.#open[index] === 1) index = (index + 1) & INDEX_MASK
+    while (groups[2 * index + 1] !== CLOSED) index = (index + 1) & INDEX_MASK
     this.#nextIndex = (index + 1) & INDEX_MASK
-    this.#open[index] = 1
-    this.#pasids[index] = pasid
+    groups[2 * index] = pasid
+    groups[2 * index + 1] = 0
     this.outstandingGroups++
     return index
   }
@@ -117,8 +117,8 @@ export class Pri implements CapabilityRegisters {
   /** Takes a credit for a request of the group; Stop Markers take none. */
   takeCredit(grpid: number): void {
     if (this.credits <= 0) broken('page request without a credit')
-    if (this.#open[grpid] !== 1) broken('credit for a group that is not open')
-    this.#requests[grpid]!++
+    if (!this.isOutstanding(grpid)) broken('credit for a group that is not open')
+    this.#groups[2 * grpid + 1]!++
     this.outstandingRequests++
   }
 
@@ -130,7 +130,7 @@ export class Pri implements CapabilityRegisters {
   respond(pasid: number, grpid: number, code: number): number {
     if (this.responseFailure && !this.enabled) return PRG_IGNORED
     const fails = code !== PRG_SUCCESS && code !== PRG_INVALID_REQUEST
-    if (this.#open[grpid] !== 1 || (!fails && pasid !== this.#expectedPasid(grpid))) {
+    if (!this.isOutstanding(grpid) || (!fails && pasid !== this.#expectedPasid(grpid))) {
       this.unexpectedPrgi = true
       return PRG_IGNORED
     }
@@ -202,7 +202,7 @@ export class Pri implements CapabilityRegisters {
   }
 
   #expectedPasid(grpid: number): number {
-    return this.responsePasidRequired ? this.#pasids[grpid]! : NO_PASID
+    return this.responsePasidRequired ? this.#groups[2 * grpid]! : NO_PASID
   }
 
   #fail(grpid: number): number {
@@ -216,16 +216,14 @@ export class Pri implements CapabilityRegisters {
   }
 
   #close(grpid: number): void {
-    this.outstandingRequests -= this.#requests[grpid]!
+    this.outstandingRequests -= this.#groups[2 * grpid + 1]!
     this.outstandingGroups--
-    this.#open[grpid] = 0
-    this.#requests[grpid] = 0
-    this.#pasids[grpid] = NO_PASID
+    this.#groups[2 * grpid + 1] = CLOSED
   }
 
   #dropAll(): void {
     for (let grpid = 0; this.outstandingGroups > 0 && grpid < PRG_INDICES; grpid++) {
-      if (this.#open[grpid] !== 1) continue
+      if (!this.isOutstanding(grpid)) continue
       this.#close(grpid)
       this.#listener.groupDropped(grpid)
     }

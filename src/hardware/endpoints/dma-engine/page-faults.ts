@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { List } from '../../../base/list.ts'
+import type { Clock } from '../../../sim/clock.ts'
 import { EVENTS, REQUEST_LAST } from '../../../trace/events.ts'
 import type { Histogram } from '../../../trace/histogram.ts'
 import type { Recorder } from '../../../trace/recorder.ts'
@@ -35,6 +36,7 @@ export class PageFaults implements PriListener {
   /** Channels that wait for credits or a group index, oldest first. */
   readonly waiters: List<Channel>
   readonly #world: World
+  readonly #clock: Clock
   readonly #trace: Recorder
   readonly #rid: number
   readonly #cache: TranslationCache
@@ -56,6 +58,7 @@ export class PageFaults implements PriListener {
     this.pri = new Pri(config.pri ?? { capacity: 1, responsePasidRequired: false }, this)
     this.waiters = new List<Channel>('waiting for credits')
     this.#world = world
+    this.#clock = world.clock
     this.#trace = world.trace
     this.#rid = parts.rid
     this.#cache = parts.cache
@@ -102,7 +105,7 @@ export class PageFaults implements PriListener {
       trace.emit(EVENTS.prg_response, trace.flowOf(this.#rid, grpid), this.#rid, pasid, grpid, code)
     if (trace.openFlows > 0) trace.closeFlow(this.#rid, grpid)
     if (this.#privateData) this.#checkPrivateData(grpid, private0, private1)
-    this.#histogram?.record(this.#world.clock.now - this.#startedAt[grpid]!)
+    this.#histogram?.record(this.#clock.now - this.#startedAt[grpid]!)
     if (trace.enabled) this.#traceCredits()
     this.#deliver(grpid, effective)
     if (this.waiters.first !== undefined) this.wakeWaiter()
@@ -146,7 +149,7 @@ export class PageFaults implements PriListener {
   #open(grpid: number, channel: Channel): void {
     channel.grpid = grpid
     this.#channelOf[grpid] = channel.index
-    this.#startedAt[grpid] = this.#world.clock.now
+    this.#startedAt[grpid] = this.#clock.now
     this.#counters.groups++
     if (this.#privateData) {
       this.#private0[grpid] = channel.transfer!.serial

@@ -20,32 +20,38 @@ export class TranslationCache {
   readonly #setMask: number
   /** Way of each set that the next entry takes, modulo 4. */
   readonly #victims: Uint8Array
+  /** The last `find` in vain met the page, with less access. */
+  #metPage: boolean
 
   /** `entries`: a power of two, at least 4. */
   constructor(entries: number) {
     this.#words = new Int32Array(entries * STRIDE)
     this.#setMask = entries / WAYS - 1
     this.#victims = new Uint8Array(entries / WAYS)
+    this.#metPage = false
   }
 
   /** Frame of the page for this access at this privilege, -1 when it is not cached. */
   find(pasid: number, hi: number, lo: number, access: number): number {
     const words = this.#words
     const base = this.#setOf(pasid, hi, lo) * SET_WORDS
-    const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
-    const wanted = (lo & PAGE_MASK) | VALID | access
+    const page = (lo & PAGE_MASK) | VALID
+    this.#metPage = false
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-      if ((words[at]! & mask) === wanted && words[at + 1] === hi && words[at + 2] === pasid)
-        return words[at + 3]!
+      const word = words[at]!
+      if ((word & (PAGE_MASK | VALID)) !== page || words[at + 1] !== hi || words[at + 2] !== pasid) continue
+      if ((word & (ACCESS_PRIV | access)) === access) return words[at + 3]!
+      this.#metPage = true
+      break
     }
     return -1
   }
 
-  /** After a `find` in vain. Permissions are added to what the same frame had at the same privilege. */
+  /** After a `find` of the same page in vain. Permissions are added to what the same frame had at the same privilege. */
   insert(pasid: number, hi: number, lo: number, frame: number, access: number): void {
     const words = this.#words
     const set = this.#setOf(pasid, hi, lo)
-    const own = this.#entryOf(set * SET_WORDS, pasid, hi, lo)
+    const own = this.#metPage ? this.#entryOf(set * SET_WORDS, pasid, hi, lo) : -1
     const at = own >= 0 ? own : (set * WAYS + (this.#victims[set]!++ & (WAYS - 1))) * STRIDE
     const old = own >= 0 && words[own + 3] === frame ? words[own]! : 0
     const added = ((old ^ access) & ACCESS_PRIV) === 0 ? old & 0xfff : 0

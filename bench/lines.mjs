@@ -9,7 +9,7 @@ const PEER_FAULTS = 1 << 16
 /** Parameters of the fault lines: pages in a group, transfers in flight, virtual nanoseconds of a hop. */
 const MANY = { group: 1, inFlight: 32, hopNanos: 1000 }
 const ALONE = { group: 1, inFlight: 1, hopNanos: 0 }
-const GROUPS = { group: 32, inFlight: 4, hopNanos: 1000 }
+const GROUPS = { group: 32, inFlight: 2, hopNanos: 1000 }
 
 export const LINES = [
   {

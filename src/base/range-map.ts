@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { broken } from './assert.ts'
 import { CHUNK, CHUNK_SHIFT, RangeChunks } from './range-chunks.ts'
+import { RangeDirectory } from './range-directory.ts'
 import { compareU64, hex64, pageOf } from './u64.ts'
 
 /** A chunk with fewer ranges is joined with the next one when both together have no more than `JOINED_MAX`. */
@@ -31,17 +32,11 @@ export class RangeMap<T> {
   /** Number of ranges. */
   size = 0
   readonly #chunks: RangeChunks<T>
-  /** Chunks in ascending order, and the page of the first range of each; behind them Infinity. */
-  #directory: Int32Array
-  #directoryPages: Float64Array
-  #directoryLength = 0
-  /** Place in the directory that the last search found: look there first. */
-  #hint = 0
+  readonly #directory: RangeDirectory
 
   constructor() {
     this.#chunks = new RangeChunks<T>()
-    this.#directory = new Int32Array(16)
-    this.#directoryPages = new Float64Array(16).fill(Number.POSITIVE_INFINITY)
+    this.#directory = new RangeDirectory(this.#chunks)
   }
 
   /** Adds `start … last`; `false`, and nothing happens, when it overlaps a range. */
@@ -97,12 +92,12 @@ export class RangeMap<T> {
 
   /** Slot of the lowest range; -1 while empty. */
   first(): number {
-    return this.size === 0 ? -1 : this.#directory[0]! << SHIFT
+    return this.size === 0 ? -1 : this.#directory.chunks[0]! << SHIFT
   }
 
   /** Slot of the highest range; -1 while empty. */
   last(): number {
-    return this.size === 0 ? -1 : this.#lastIn(this.#directory[this.#directoryLength - 1]!)
+    return this.size === 0 ? -1 : this.#lastIn(this.#directory.chunks[this.#directory.length - 1]!)
   }
 
   /** Slot of the range above; -1 after the highest. */
@@ -174,7 +169,7 @@ export class RangeMap<T> {
     const base = before & ~RANK
     const end = base + counts[before >> SHIFT]!
     if (end - base === FULL || lastPages[base + order[before]!]! >= pageOf(startHi, startLo)) return -1
-    if (before + 1 === end) return this.#hint + 1 === this.#directoryLength ? end : -1
+    if (before + 1 === end) return this.#directory.found + 1 === this.#directory.length ? end : -1
     return pageOf(lastHi, lastLo) < startPages[base + order[before + 1]!]! ? before + 1 : -1
   }
 
@@ -193,7 +188,7 @@ export class RangeMap<T> {
     if (after >= 0 && !chunks.startsAbove(after, lastHi, lastLo)) return false
     const slot = this.#makeRoom(before)
     chunks.add(slot, startHi, startLo, lastHi, lastLo, value)
-    if ((slot & RANK) === 0) this.#notePage(before < 0 ? 0 : this.#hint + 1)
+    if ((slot & RANK) === 0) this.#directory.note(before < 0 ? 0 : this.#directory.found + 1)
     this.size++
     return true
   }
@@ -202,17 +197,17 @@ export class RangeMap<T> {
   #removeCarefully(slot: number): number {
     const chunk = slot >> SHIFT
     const { counts, next } = this.#chunks
-    const index = this.#directory[this.#hint] === chunk ? this.#hint : this.#indexAt(slot)
+    const place = this.#placeOf(slot)
     this.#chunks.close(slot)
     this.size--
     const following = next[chunk]!
     const count = counts[chunk]!
     if (count === 0) {
-      this.#dropChunk(index)
+      this.#directory.drop(place)
       return following < 0 ? -1 : following << SHIFT
     }
-    if ((slot & RANK) === 0) this.#notePage(index)
-    if (count < CHUNK_SPARSE) this.#joinWithNext(index)
+    if ((slot & RANK) === 0) this.#directory.note(place)
+    if (count < CHUNK_SPARSE) this.#joinWithNext(place)
     if ((slot & RANK) < counts[chunk]!) return slot
     return following < 0 ? -1 : following << SHIFT
   }
@@ -242,19 +237,18 @@ export class RangeMap<T> {
   /** The highest range that starts at or below the address; -1 when none does. Its chunk is then the hint. */
   #floor(hi: number, lo: number): number {
     const page = pageOf(hi, lo)
-    const hint = this.#hint
-    const known = this.#directoryPages[hint]! < page && page < this.#directoryPages[hint + 1]!
-    const index = known ? hint : this.#indexOf(hi, lo)
-    if (index < 0) return -1
+    const directory = this.#directory
+    const place = directory.find(hi, lo)
+    if (place < 0) return -1
     const chunks = this.#chunks
-    const chunk = this.#directory[index]!
+    const chunk = directory.chunks[place]!
     const base = chunk << SHIFT
     const { order, startPages } = chunks
     const top = base + chunks.counts[chunk]! - 1
     const reach = startPages[base + order[top]!]!
     if (reach < page) return top
     // Areas are mostly of one size and side by side: the first guess is the range or near it.
-    const first = this.#directoryPages[index]!
+    const first = directory.pages[place]!
     let low = base
     let high = top + 1
     let guess = base + ((((page - first) * (top - base)) / (reach - first)) | 0)
@@ -273,35 +267,11 @@ export class RangeMap<T> {
     return low
   }
 
-  /** Place in the directory of the chunk that holds `#floor`; -1 when the address is below everything. */
-  #indexOf(hi: number, lo: number): number {
-    const page = pageOf(hi, lo)
-    const pages = this.#directoryPages
-    let low = 0
-    let high = this.#directoryLength
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const first = pages[middle]!
-      if (first < page || (first === page && this.#firstOffset(middle) <= (lo & 4095))) low = middle + 1
-      else high = middle
-    }
-    this.#hint = low === 0 ? 0 : low - 1
-    return low - 1
-  }
-
-  #firstOffset(index: number): number {
-    return this.#chunks.startLoAt(this.#directory[index]! << SHIFT) & 4095
-  }
-
-  /** Writes down the page of a chunk's first range. */
-  #notePage(index: number): void {
-    const slot = this.#directory[index]! << SHIFT
-    this.#directoryPages[index] = this.#chunks.startPages[this.#chunks.indexOf(slot)]!
-  }
-
   /** Place in the directory of the slot's chunk. */
-  #indexAt(slot: number): number {
-    return this.#indexOf(this.startHiAt(slot), this.startLoAt(slot))
+  #placeOf(slot: number): number {
+    const { chunks, found } = this.#directory
+    if (chunks[found] === slot >> SHIFT) return found
+    return this.#directory.find(this.startHiAt(slot), this.startLoAt(slot))
   }
 
   /** The slot to open after `before`, which the last `#floor` found: at a border, in the emptier chunk. */
@@ -315,64 +285,36 @@ export class RangeMap<T> {
       const following = next[chunk]!
       if (following >= 0 && counts[following]! < count) return following << SHIFT
     }
-    return count === FULL ? this.#split(this.#hint, rank) : (chunk << SHIFT) + rank
+    return count === FULL ? this.#split(this.#directory.found, rank) : (chunk << SHIFT) + rank
   }
 
   #makeRoomFirst(): number {
-    if (this.#directoryLength === 0) this.#addChunk(0)
-    const chunk = this.#directory[0]!
+    const directory = this.#directory
+    const chunk = directory.length === 0 ? directory.add(0) : directory.chunks[0]!
     return this.#chunks.counts[chunk] === FULL ? this.#split(0, 0) : chunk << SHIFT
   }
 
   /** As `#makeRoom` in a full chunk. Growth at the upper end leaves full chunks behind. */
-  #split(index: number, rank: number): number {
-    const lower = this.#directory[index]!
-    const atEnd = rank === FULL && index + 1 === this.#directoryLength
+  #split(place: number, rank: number): number {
+    const directory = this.#directory
+    const lower = directory.chunks[place]!
+    const atEnd = rank === FULL && place + 1 === directory.length
     const kept = atEnd ? FULL : FULL >> 1
-    const upper = this.#addChunk(index + 1)
+    const upper = directory.add(place + 1)
     this.#chunks.moveTail(lower, kept, upper)
     const slot = rank > kept || atEnd ? (upper << SHIFT) + rank - kept : (lower << SHIFT) + rank
-    if (!atEnd) this.#notePage(index + 1)
+    if (!atEnd) directory.note(place + 1)
     return slot
   }
 
-  #addChunk(index: number): number {
-    const length = this.#directoryLength++
-    if (length + 1 === this.#directory.length) this.#growDirectory()
-    if (index < length) {
-      this.#directory.copyWithin(index + 1, index, length)
-      this.#directoryPages.copyWithin(index + 1, index, length)
-    }
-    const chunk = this.#chunks.take(index === 0 ? -1 : this.#directory[index - 1]!)
-    this.#directory[index] = chunk
-    this.#directoryPages[length + 1] = Number.POSITIVE_INFINITY
-    return chunk
-  }
-
-  #growDirectory(): void {
-    const directory = new Int32Array(this.#directory.length * 2)
-    directory.set(this.#directory)
-    this.#directory = directory
-    const pages = new Float64Array(directory.length)
-    pages.set(this.#directoryPages)
-    this.#directoryPages = pages
-  }
-
-  #dropChunk(index: number): void {
-    this.#chunks.give(this.#directory[index]!)
-    this.#directory.copyWithin(index, index + 1, this.#directoryLength)
-    this.#directoryPages.copyWithin(index, index + 1, this.#directoryLength + 1)
-    this.#directoryLength--
-    this.#hint = 0
-  }
-
-  #joinWithNext(index: number): void {
-    if (index + 1 >= this.#directoryLength) return
-    const chunk = this.#directory[index]!
-    const other = this.#directory[index + 1]!
+  #joinWithNext(place: number): void {
+    const { chunks, length } = this.#directory
+    if (place + 1 >= length) return
+    const chunk = chunks[place]!
+    const other = chunks[place + 1]!
     if (this.#chunks.counts[chunk]! + this.#chunks.counts[other]! > JOINED_MAX) return
     this.#chunks.moveTail(other, 0, chunk)
-    this.#dropChunk(index + 1)
+    this.#directory.drop(place + 1)
   }
 }
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+import { CHUNK_SHIFT, type RangeChunks } from './range-chunks.ts'
+import { pageOf } from './u64.ts'
+
+/** The module's own, because the compiler folds no imported constant. */
+const SHIFT = CHUNK_SHIFT
+
+const FIRST_LENGTH = 16
+
+/** Which chunk of a `RangeMap` holds an address: the chunks in ascending order, searched by their first pages. */
+export class RangeDirectory {
+  length = 0
+  /** Place of the chunk that the last `find` found: it looks there first. */
+  found = 0
+  /** Chunk numbers, and the page of the first range of each; behind them Infinity. */
+  chunks: Int32Array = new Int32Array(FIRST_LENGTH)
+  pages: Float64Array = new Float64Array(FIRST_LENGTH).fill(Number.POSITIVE_INFINITY)
+  readonly #columns: RangeChunks<unknown>
+
+  constructor(columns: RangeChunks<unknown>) {
+    this.#columns = columns
+  }
+
+  /** Place of the chunk with the highest range that starts at or below the address; -1 when none does. */
+  find(hi: number, lo: number): number {
+    const page = pageOf(hi, lo)
+    const place = this.found
+    const first = this.pages[place]!
+    if (first > page || page >= this.pages[place + 1]!) return this.#search(hi, lo)
+    if (first === page && this.#firstOffset(place) > (lo & 4095)) return this.#search(hi, lo)
+    return place
+  }
+
+  /** Writes down the page of a chunk's first range. */
+  note(place: number): void {
+    this.pages[place] = this.#columns.startPages[this.#columns.indexOf(this.chunks[place]! << SHIFT)]!
+  }
+
+  /** Takes a chunk and puts it at the place; `note` must follow, once it has a range. */
+  add(place: number): number {
+    const length = this.length++
+    if (length + 1 === this.chunks.length) this.#grow()
+    if (place < length) {
+      this.chunks.copyWithin(place + 1, place, length)
+      this.pages.copyWithin(place + 1, place, length)
+    }
+    const chunk = this.#columns.take(place === 0 ? -1 : this.chunks[place - 1]!)
+    this.chunks[place] = chunk
+    this.pages[length + 1] = Number.POSITIVE_INFINITY
+    return chunk
+  }
+
+  /** Frees the chunk at the place, which is empty. */
+  drop(place: number): void {
+    this.#columns.give(this.chunks[place]!)
+    this.chunks.copyWithin(place, place + 1, this.length)
+    this.pages.copyWithin(place, place + 1, this.length + 1)
+    this.length--
+    this.found = 0
+  }
+
+  #search(hi: number, lo: number): number {
+    const page = pageOf(hi, lo)
+    const { pages } = this
+    let low = 0
+    let high = this.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const first = pages[middle]!
+      if (first < page || (first === page && this.#firstOffset(middle) <= (lo & 4095))) low = middle + 1
+      else high = middle
+    }
+    this.found = low === 0 ? 0 : low - 1
+    return low - 1
+  }
+
+  #firstOffset(place: number): number {
+    const columns = this.#columns
+    return columns.offsets[columns.indexOf(this.chunks[place]! << SHIFT)]! & 4095
+  }
+
+  #grow(): void {
+    const chunks = new Int32Array(this.chunks.length * 2)
+    chunks.set(this.chunks)
+    this.chunks = chunks
+    const pages = new Float64Array(chunks.length).fill(Number.POSITIVE_INFINITY)
+    pages.set(this.pages)
+    this.pages = pages
+  }
+}

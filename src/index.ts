@@ -24,6 +24,7 @@ export {
   Iommufd,
   type MapRequest,
   type UnmapRequest,
+  type UnrecoverableRecord,
 } from './iommufd/iommufd.ts'
 export { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './kernel/mm/prot.ts'
 export {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest'
 import { createTransfer } from '../hardware/endpoints/dma-engine/transfer.ts'
+import { ACCESS_WRITE, NO_PASID } from '../hardware/pci/messages.ts'
+import type { UnrecoverableRecord } from '../iommufd/iommufd.ts'
 import { PROT_READ, PROT_WRITE } from '../kernel/mm/prot.ts'
 import type { MachineConfig } from './config.ts'
 import { createMachine } from './machine.ts'
@@ -52,6 +54,27 @@ describe('createMachine', () => {
     program.exit()
     machine.shutDown()
     expect(machine.frames.inUse).toBe(0)
+  })
+
+  it('tells the one handler of unrecoverable faults too, where somebody listens', () => {
+    const machine = createMachine(CONFIG)
+    const iommufd = machine.process().openIommufd()
+    const faultQueue = iommufd.allocFaultQueue()
+    const device = iommufd.bind('dma0')
+    device.attach(iommufd.allocHwpt({ device, parent: iommufd.allocIoas(), faultQueue }))
+    const { rid } = machine.device('dma0').engine
+    const blocked = (reason: number): void => {
+      machine.iommus[0]!.unit.faults.record(rid, NO_PASID, 1, 0x2000, ACCESS_WRITE, reason, 0)
+      machine.runUntilIdle()
+    }
+    const heard: UnrecoverableRecord[] = []
+    blocked(7)
+    faultQueue.onUnrecoverable((records) => heard.push(...records))
+    blocked(8)
+    faultQueue.onUnrecoverable(undefined)
+    blocked(9)
+    expect(heard).toEqual([{ rid, pasid: NO_PASID, addr_hi: 1, addr_lo: 0x2000, perm: 2, reason: 8 }])
+    expect(faultQueue.read(new Uint8Array(40))).toBe(0)
   })
 
   it('costs no virtual time unless it is told to', () => {

@@ -19,6 +19,8 @@ export interface MemorySide {
   readonly places: readonly StreamPlace[]
   /** The fault queue, where there is one. */
   readonly queue: FaultQueue | undefined
+  /** Unrecoverable faults that the handler was told of, where the scenario asks for one handler of both kinds. */
+  readonly heard: number
   /** The process has died by itself. */
   readonly dead: boolean
   counts(): PagerCounts

@@ -122,6 +122,7 @@ class Run {
     else
       this.#notes.add('the handler process died: its descriptors were closed and the kernel answered for it')
     for (const [how, count] of workload.failures) this.#notes.add(`${count} transfers ended with: ${how}`)
+    if (side.heard > 0) this.#notes.add(`the handler was told of ${side.heard} unrecoverable faults`)
     const pager = side.counts()
     side.close()
     await this.#settle()

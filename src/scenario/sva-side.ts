@@ -17,6 +17,7 @@ import { sharesOf } from './shares.ts'
 export class SvaSide implements MemorySide {
   readonly places: readonly StreamPlace[]
   readonly queue: undefined = undefined
+  readonly heard: number = 0
   readonly dead: boolean = false
   readonly #parts: SideParts
   readonly #process: MachineProcess

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { ENODEV } from '../base/errno.ts'
 import { OpenFile } from './files.ts'
-import { deviceDetach } from './objects/attachment.ts'
+import { deviceDetach } from './objects/device/attachment.ts'
 import type { Context } from './objects/context.ts'
-import type { DeviceObject } from './objects/device.ts'
-import { deviceBind, deviceUnbind } from './objects/device-bind.ts'
+import type { DeviceObject } from './objects/device/device.ts'
+import { deviceBind, deviceUnbind } from './objects/device/device-bind.ts'
 import type { Caller } from './files.ts'
 
 /** A device's file, bound to a context: what holds the device until its last close. */

@@ -21,12 +21,12 @@ import {
 } from './abi/index.ts'
 import type { Context } from './objects/context.ts'
 import { destroyObject } from './objects/destroy.ts'
-import { faultQueueAlloc } from './objects/fault-queue-alloc.ts'
-import { hwptAlloc } from './objects/hwpt-alloc.ts'
-import { ioasAlloc } from './objects/ioas-alloc.ts'
-import { ioasMap } from './objects/ioas-map.ts'
-import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas-ranges.ts'
-import { ioasUnmap } from './objects/ioas-unmap.ts'
+import { faultQueueAlloc } from './objects/fault/fault-queue-alloc.ts'
+import { hwptAlloc } from './objects/hwpt/hwpt-alloc.ts'
+import { ioasAlloc } from './objects/ioas/ioas-alloc.ts'
+import { ioasMap } from './objects/ioas/ioas-map.ts'
+import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas/ioas-ranges.ts'
+import { ioasUnmap } from './objects/ioas/ioas-unmap.ts'
 import type { Caller } from './files.ts'
 
 /** A decoded command, as generated in `abi/layouts.gen.ts`. */

@@ -25,7 +25,7 @@ export { BoundDevice } from './door/device.ts'
 export { FaultGroupView, FaultRecord, type GroupAnswer } from './door/fault-batches.ts'
 export { FaultQueue } from './door/fault-queue.ts'
 export { Hwpt } from './door/hwpt.ts'
-export type { UnrecoverableRecord } from './objects/unrecoverable-inbox.ts'
+export type { UnrecoverableRecord } from './objects/fault/unrecoverable-inbox.ts'
 export { Ioas, type MapRequest, type UnmapRequest } from './door/ioas.ts'
 
 export interface HwptRequest {

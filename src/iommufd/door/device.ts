@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { type Place, deviceAttach, deviceDetach, deviceReplace } from '../objects/attachment.ts'
-import type { DeviceObject } from '../objects/device.ts'
-import { PASID_NONE } from '../objects/igroup.ts'
+import { type Place, deviceAttach, deviceDetach, deviceReplace } from '../objects/device/attachment.ts'
+import type { DeviceObject } from '../objects/device/device.ts'
+import { PASID_NONE } from '../objects/device/igroup.ts'
 import type { Door } from './door.ts'
 
 /** What a device can be attached to: an I/O address space or a hardware page table. */

@@ -5,7 +5,7 @@ import type { Gate } from '../../sim/gate.ts'
 import type { World } from '../../trace/world.ts'
 import { HwptPgfault } from '../abi/index.ts'
 import { typedError } from '../error.ts'
-import type { FaultObject } from '../objects/fault-queue.ts'
+import type { FaultObject } from '../objects/fault/fault-queue.ts'
 
 export type GroupAnswer = 'success' | 'invalid'
 

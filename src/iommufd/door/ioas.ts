@@ -10,8 +10,8 @@ import {
 import { hiOf, loOf, toBigint } from '../../base/u64.ts'
 import { typedError } from '../error.ts'
 import { DESTROY } from '../ioctl-table.ts'
-import { ioasMap } from '../objects/ioas-map.ts'
-import { ioasUnmap } from '../objects/ioas-unmap.ts'
+import { ioasMap } from '../objects/ioas/ioas-map.ts'
+import { ioasUnmap } from '../objects/ioas/ioas-unmap.ts'
 import type { Door } from './door.ts'
 
 export interface MapRequest {

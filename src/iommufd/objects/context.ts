@@ -3,9 +3,9 @@ import { assert } from '../../base/assert.ts'
 import type { Device } from '../../kernel/iommu/device.ts'
 import type { World } from '../../trace/world.ts'
 import type { OpenFile } from '../files.ts'
-import { IgroupTable } from './igroup.ts'
+import { IgroupTable } from './device/igroup.ts'
 import { type IommufdObject, ObjectTable } from './object-table.ts'
-import { ACCOUNT_USER, type AccountMode } from './pages.ts'
+import { ACCOUNT_USER, type AccountMode } from './ioas/pages.ts'
 
 /** Finds the machine's devices by name. */
 export interface DeviceDirectory {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { ENOENT } from '../../base/errno.ts'
 import type { Context } from './context.ts'
-import { DeviceObject } from './device.ts'
-import { FaultObject } from './fault-queue.ts'
-import type { IoasObject } from './ioas.ts'
+import { DeviceObject } from './device/device.ts'
+import { FaultObject } from './fault/fault-queue.ts'
+import type { IoasObject } from './ioas/ioas.ts'
 import { type IommufdObject, OBJECT_IOAS } from './object-table.ts'
 
 // An imported constant is a load at each use, one of the module itself is part of the code.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { EINVAL, ENOSPC, EOVERFLOW } from '../../base/errno.ts'
-import { ByteRange } from '../../base/range-map.ts'
-import { PAGE_BYTES, compareU64 } from '../../base/u64.ts'
+import { EINVAL, ENOSPC, EOVERFLOW } from '../../../base/errno.ts'
+import { ByteRange } from '../../../base/range-map.ts'
+import { PAGE_BYTES, compareU64 } from '../../../base/u64.ts'
 import type { IoasObject } from './ioas.ts'
 import { Sum } from './span.ts'
 

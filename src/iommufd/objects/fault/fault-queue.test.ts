@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type HwptPgfault, decodeFaults, encodeResponses } from '../abi/index.ts'
-import type { BoundDevice } from '../door/device.ts'
-import type { FaultQueue } from '../door/fault-queue.ts'
-import type { Hwpt } from '../door/hwpt.ts'
-import { FakeMachine, codeOf } from '../fake-machine.suite.ts'
-import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../files.ts'
-import type { Iommufd } from '../iommufd.ts'
-import { Process } from '../process.ts'
+import { type HwptPgfault, decodeFaults, encodeResponses } from '../../abi/index.ts'
+import type { BoundDevice } from '../../door/device.ts'
+import type { FaultQueue } from '../../door/fault-queue.ts'
+import type { Hwpt } from '../../door/hwpt.ts'
+import { FakeMachine, codeOf } from '../../fake-machine.suite.ts'
+import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../../files.ts'
+import type { Iommufd } from '../../iommufd.ts'
+import { Process } from '../../process.ts'
 
 const READABLE = POLL_IN | POLL_RDNORM | POLL_OUT
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import type { FaultEvent } from '../../kernel/iommu/fault.ts'
-import type { Alarm } from '../../sim/clock.ts'
-import type { World } from '../../trace/world.ts'
+import type { FaultEvent } from '../../../kernel/iommu/fault.ts'
+import type { Alarm } from '../../../sim/clock.ts'
+import type { World } from '../../../trace/world.ts'
 
 /** An access that was refused for good, as a listener of a fault queue hears of it. */
 export interface UnrecoverableRecord {

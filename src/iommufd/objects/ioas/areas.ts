@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../base/u64.ts'
-import type { Domain } from '../../kernel/iommu/domain.ts'
+import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../../base/u64.ts'
+import type { Domain } from '../../../kernel/iommu/domain.ts'
 import { Pages, pagesBetween } from './pages.ts'
 
 /** Areas that a pool keeps for later. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { AttachHandle } from '../../kernel/iommu/attach-handle.ts'
+import { AttachHandle } from '../../../kernel/iommu/attach-handle.ts'
 
 /** Linux's iommufd_attach_handle: what a fault on an attachment leads to. */
 export class IommufdAttachHandle extends AttachHandle {

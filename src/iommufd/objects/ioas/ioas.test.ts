@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { beforeEach, describe, expect, test } from 'vitest'
-import { IoasMap, IoasUnmap, getU64, setU64 } from '../abi/index.ts'
-import type { Ioas } from '../door/ioas.ts'
-import { FakeMachine, type FakeMachineOptions, codeOf } from '../fake-machine.suite.ts'
-import type { Iommufd } from '../iommufd.ts'
+import { IoasMap, IoasUnmap, getU64, setU64 } from '../../abi/index.ts'
+import type { Ioas } from '../../door/ioas.ts'
+import { FakeMachine, type FakeMachineOptions, codeOf } from '../../fake-machine.suite.ts'
+import type { Iommufd } from '../../iommufd.ts'
 
 const ALL = 2n ** 64n - 1n
 const FIXED = 1

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
-import type { FaultAlloc } from '../abi/index.ts'
-import { OpenFile } from '../files.ts'
-import type { Caller } from '../files.ts'
-import type { UserBuffer } from '../user-memory.ts'
-import type { Context } from './context.ts'
+import { ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
+import type { FaultAlloc } from '../../abi/index.ts'
+import { OpenFile } from '../../files.ts'
+import type { Caller } from '../../files.ts'
+import type { UserBuffer } from '../../user-memory.ts'
+import type { Context } from '../context.ts'
 import { FaultObject } from './fault-queue.ts'
 
 /** A fault queue's file: holds the queue, and the context's file so that closing /dev/iommu does not end it. */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
-import { EADDRINUSE, EINVAL } from '../../base/errno.ts'
-import { RangeMap } from '../../base/range-map.ts'
-import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../base/u64.ts'
-import type { Device } from '../../kernel/iommu/device.ts'
-import type { Domain } from '../../kernel/iommu/domain.ts'
-import { RESERVED_DIRECT_RELAXABLE } from '../../kernel/iommu/driver.ts'
+import { assert } from '../../../base/assert.ts'
+import { EADDRINUSE, EINVAL } from '../../../base/errno.ts'
+import { RangeMap } from '../../../base/range-map.ts'
+import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../../base/u64.ts'
+import type { Device } from '../../../kernel/iommu/device.ts'
+import type { Domain } from '../../../kernel/iommu/domain.ts'
+import { RESERVED_DIRECT_RELAXABLE } from '../../../kernel/iommu/driver.ts'
 import { type Area, AreaPool } from './areas.ts'
-import { IommufdObject, OBJECT_IOAS } from './object-table.ts'
+import { IommufdObject, OBJECT_IOAS } from '../object-table.ts'
 import { type AllowedRanges, noAllowedRanges, ReservedRanges } from './reserved.ts'
 
 const PAGES_ALL = 2 ** 52

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
-import type { IoasAlloc } from '../abi/index.ts'
-import type { Context } from './context.ts'
+import { ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
+import type { IoasAlloc } from '../../abi/index.ts'
+import type { Context } from '../context.ts'
 import { IoasObject } from './ioas.ts'
 
 /** IOMMU_IOAS_ALLOC: EOPNOTSUPP, ENOMEM. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { EINVAL, ENOENT, ENOMEM, EOPNOTSUPP } from '../../base/errno.ts'
-import { COOKIE_IOMMUFD, type Domain } from '../../kernel/iommu/domain.ts'
-import { CAP_DIRTY_TRACKING } from '../../kernel/iommu/driver.ts'
+import { EINVAL, ENOENT, ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
+import { COOKIE_IOMMUFD, type Domain } from '../../../kernel/iommu/domain.ts'
+import { CAP_DIRTY_TRACKING } from '../../../kernel/iommu/driver.ts'
 import {
   type HwptAlloc,
   IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
@@ -9,14 +9,14 @@ import {
   IOMMU_HWPT_ALLOC_PASID,
   IOMMU_HWPT_DATA_NONE,
   IOMMU_HWPT_FAULT_ID_VALID,
-} from '../abi/index.ts'
-import type { Context } from './context.ts'
-import type { DeviceObject } from './device.ts'
-import type { FaultObject } from './fault-queue.ts'
+} from '../../abi/index.ts'
+import type { Context } from '../context.ts'
+import type { DeviceObject } from '../device/device.ts'
+import type { FaultObject } from '../fault/fault-queue.ts'
 import { HwptObject } from './hwpt.ts'
-import { IoasObject } from './ioas.ts'
-import { findFault, getDevice } from './lookup.ts'
-import { OBJECT_HWPT_PAGING, OBJECT_VIOMMU } from './object-table.ts'
+import { IoasObject } from '../ioas/ioas.ts'
+import { findFault, getDevice } from '../lookup.ts'
+import { OBJECT_HWPT_PAGING, OBJECT_VIOMMU } from '../object-table.ts'
 
 const KNOWN_FLAGS =
   IOMMU_HWPT_ALLOC_NEST_PARENT |

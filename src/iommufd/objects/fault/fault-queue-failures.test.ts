@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeFaults, encodeResponses } from '../abi/index.ts'
-import type { BoundDevice } from '../door/device.ts'
-import type { FaultQueue } from '../door/fault-queue.ts'
-import { FakeMachine, type FakeMachineOptions, codeOf } from '../fake-machine.suite.ts'
-import { POLL_IN, POLL_OUT } from '../files.ts'
+import { decodeFaults, encodeResponses } from '../../abi/index.ts'
+import type { BoundDevice } from '../../door/device.ts'
+import type { FaultQueue } from '../../door/fault-queue.ts'
+import { FakeMachine, type FakeMachineOptions, codeOf } from '../../fake-machine.suite.ts'
+import { POLL_IN, POLL_OUT } from '../../files.ts'
 
 interface Setting {
   readonly machine: FakeMachine

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
-import { EFAULT, EINVAL, ENOMEM, ESPIPE } from '../../base/errno.ts'
-import { IdTable } from '../../base/id-table.ts'
+import { assert } from '../../../base/assert.ts'
+import { EFAULT, EINVAL, ENOMEM, ESPIPE } from '../../../base/errno.ts'
+import { IdTable } from '../../../base/id-table.ts'
 import {
   type Fault,
   type FaultEvent,
@@ -10,24 +10,24 @@ import {
   type FaultTarget,
   RESPONSE_INVALID,
   type ResponseCode,
-} from '../../kernel/iommu/fault.ts'
-import { dequeueGroup, freeGroup, respondGroup } from '../../kernel/iopf/respond.ts'
-import type { Alarm } from '../../sim/clock.ts'
-import { EVENTS } from '../../trace/events.ts'
-import type { Failpoints } from '../../sim/failpoint.ts'
-import type { Recorder } from '../../trace/recorder.ts'
-import type { World } from '../../trace/world.ts'
+} from '../../../kernel/iommu/fault.ts'
+import { dequeueGroup, freeGroup, respondGroup } from '../../../kernel/iopf/respond.ts'
+import type { Alarm } from '../../../sim/clock.ts'
+import { EVENTS } from '../../../trace/events.ts'
+import type { Failpoints } from '../../../sim/failpoint.ts'
+import type { Recorder } from '../../../trace/recorder.ts'
+import type { World } from '../../../trace/world.ts'
 import {
   HwptPageResponse,
   HwptPgfault,
   IOMMUFD_PAGE_RESP_INVALID,
   IOMMUFD_PAGE_RESP_SUCCESS,
-} from '../abi/index.ts'
-import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../files.ts'
-import type { UserBuffer } from '../user-memory.ts'
-import { IommufdAttachHandle } from './attach-handle.ts'
+} from '../../abi/index.ts'
+import { POLL_IN, POLL_OUT, POLL_RDNORM } from '../../files.ts'
+import type { UserBuffer } from '../../user-memory.ts'
+import { IommufdAttachHandle } from '../device/attach-handle.ts'
 import { DeliverQueue } from './deliver-queue.ts'
-import { IommufdObject, OBJECT_FAULT } from './object-table.ts'
+import { IommufdObject, OBJECT_FAULT } from '../object-table.ts'
 import { UnrecoverableInbox } from './unrecoverable-inbox.ts'
 
 // An imported constant is a load at each use, one of the module itself is part of the code.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { Domain } from '../../kernel/iommu/domain.ts'
-import type { FaultObject } from './fault-queue.ts'
-import type { IoasObject } from './ioas.ts'
-import { IommufdObject, OBJECT_HWPT_PAGING } from './object-table.ts'
+import type { Domain } from '../../../kernel/iommu/domain.ts'
+import type { FaultObject } from '../fault/fault-queue.ts'
+import type { IoasObject } from '../ioas/ioas.ts'
+import { IommufdObject, OBJECT_HWPT_PAGING } from '../object-table.ts'
 
 export interface HwptTraits {
   /** Made by attaching to the IOAS: goes away with its last device. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import * as fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
-import { IoasAllowIovas, IoasIovaRanges, IovaRange, setU64 } from '../abi/index.ts'
-import type { Ioas } from '../door/ioas.ts'
-import { FakeMachine, codeOf } from '../fake-machine.suite.ts'
-import type { Iommufd } from '../iommufd.ts'
+import { IoasAllowIovas, IoasIovaRanges, IovaRange, setU64 } from '../../abi/index.ts'
+import type { Ioas } from '../../door/ioas.ts'
+import { FakeMachine, codeOf } from '../../fake-machine.suite.ts'
+import type { Iommufd } from '../../iommufd.ts'
 
 const LIST = 0x10000n
 

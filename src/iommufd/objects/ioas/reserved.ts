@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type ByteRange, RangeMap } from '../../base/range-map.ts'
-import { compareU64 } from '../../base/u64.ts'
+import { type ByteRange, RangeMap } from '../../../base/range-map.ts'
+import { compareU64 } from '../../../base/u64.ts'
 
 class Reserved {
   readonly startHi: number

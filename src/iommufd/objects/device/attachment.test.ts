@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { BoundDevice } from '../door/device.ts'
-import type { Ioas } from '../door/ioas.ts'
-import { FakeMachine, type FakeMachineOptions, codeOf } from '../fake-machine.suite.ts'
-import { type Iommufd, IommufdError } from '../index.ts'
+import type { BoundDevice } from '../../door/device.ts'
+import type { Ioas } from '../../door/ioas.ts'
+import { FakeMachine, type FakeMachineOptions, codeOf } from '../../fake-machine.suite.ts'
+import { type Iommufd, IommufdError } from '../../index.ts'
 
 let machine: FakeMachine
 let iommufd: Iommufd

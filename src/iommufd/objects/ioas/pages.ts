@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { broken } from '../../base/assert.ts'
-import { ENOMEM } from '../../base/errno.ts'
-import { PAGE_BYTES, pageOf } from '../../base/u64.ts'
-import type { Caller } from '../files.ts'
-import type { AddressSpace } from '../user-memory.ts'
+import { broken } from '../../../base/assert.ts'
+import { ENOMEM } from '../../../base/errno.ts'
+import { PAGE_BYTES, pageOf } from '../../../base/u64.ts'
+import type { Caller } from '../../files.ts'
+import type { AddressSpace } from '../../user-memory.ts'
 
 /** What pinned pages are charged to (`spec/02` §3.8). */
 export const ACCOUNT_NONE = 0

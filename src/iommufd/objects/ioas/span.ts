@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { compareU64 } from '../../base/u64.ts'
+import { compareU64 } from '../../../base/u64.ts'
 
 /** Sum of two 64-bit values, for a reused object: no garbage. */
 export class Sum {

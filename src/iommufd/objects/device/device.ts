@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import type { Device } from '../../kernel/iommu/device.ts'
-import { deviceReleaseDmaOwner } from '../../kernel/iommu/ownership.ts'
+import type { Device } from '../../../kernel/iommu/device.ts'
+import { deviceReleaseDmaOwner } from '../../../kernel/iommu/ownership.ts'
 import type { GroupMember, Igroup, IgroupTable } from './igroup.ts'
-import { IommufdObject, OBJECT_DEVICE } from './object-table.ts'
+import { IommufdObject, OBJECT_DEVICE } from '../object-table.ts'
 
 /** A device bound to a context. Whoever bound it (a device file) holds one of its users. */
 export class DeviceObject extends IommufdObject implements GroupMember {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
-import type { Device } from '../../kernel/iommu/device.ts'
-import type { IommuGroup } from '../../kernel/iommu/group.ts'
+import { assert } from '../../../base/assert.ts'
+import type { Device } from '../../../kernel/iommu/device.ts'
+import type { IommuGroup } from '../../../kernel/iommu/group.ts'
 import type { IommufdAttachHandle } from './attach-handle.ts'
-import type { HwptObject } from './hwpt.ts'
+import type { HwptObject } from '../hwpt/hwpt.ts'
 
 /** The traffic without PASID. */
 export const PASID_NONE = 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { broken } from '../../base/assert.ts'
-import { List } from '../../base/list.ts'
-import type { FaultGroup } from '../../kernel/iommu/fault.ts'
+import { broken } from '../../../base/assert.ts'
+import { List } from '../../../base/list.ts'
+import type { FaultGroup } from '../../../kernel/iommu/fault.ts'
 
 /**
  * Groups that wait to be read. A list with code of its own: what `List` does is slow where many kinds of nodes pass

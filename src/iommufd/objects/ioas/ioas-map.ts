@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-import { EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW } from '../../base/errno.ts'
-import { compareU64 } from '../../base/u64.ts'
-import { IOMMU_CACHE, IOMMU_READ, IOMMU_WRITE } from '../../kernel/iommu/domain.ts'
+import { EEXIST, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW } from '../../../base/errno.ts'
+import { compareU64 } from '../../../base/u64.ts'
+import { IOMMU_CACHE, IOMMU_READ, IOMMU_WRITE } from '../../../kernel/iommu/domain.ts'
 import {
   IOMMU_IOAS_MAP_FIXED_IOVA,
   IOMMU_IOAS_MAP_READABLE,
   IOMMU_IOAS_MAP_WRITEABLE,
   type IoasMap,
-} from '../abi/index.ts'
-import type { Caller } from '../files.ts'
+} from '../../abi/index.ts'
+import type { Caller } from '../../files.ts'
 import type { Area } from './areas.ts'
-import type { Context } from './context.ts'
+import type { Context } from '../context.ts'
 import type { IoasObject } from './ioas.ts'
-import { getIoas } from './lookup.ts'
+import { getIoas } from '../lookup.ts'
 import { Iova, allocateIova } from './iova-alloc.ts'
 import { ACCOUNT_NONE } from './pages.ts'
 import { Sum, isAllOnes } from './span.ts'

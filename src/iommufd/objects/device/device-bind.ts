@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { EINVAL, ENODEV, ENOMEM } from '../../base/errno.ts'
-import type { Device } from '../../kernel/iommu/device.ts'
-import { CAP_CACHE_COHERENCY } from '../../kernel/iommu/driver.ts'
-import { deviceClaimDmaOwner } from '../../kernel/iommu/ownership.ts'
-import type { Context } from './context.ts'
+import { EINVAL, ENODEV, ENOMEM } from '../../../base/errno.ts'
+import type { Device } from '../../../kernel/iommu/device.ts'
+import { CAP_CACHE_COHERENCY } from '../../../kernel/iommu/driver.ts'
+import { deviceClaimDmaOwner } from '../../../kernel/iommu/ownership.ts'
+import type { Context } from '../context.ts'
 import { DeviceObject } from './device.ts'
 
 /**

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
-import { EBUSY, EINVAL, ENOMEM } from '../../base/errno.ts'
-import { attachGroupHandle, detachGroupHandle, replaceGroupHandle } from '../../kernel/iommu/attach.ts'
-import { attachDevicePasid, detachDevicePasid, replaceDevicePasid } from '../../kernel/iommu/attach-pasid.ts'
+import { EBUSY, EINVAL, ENOMEM } from '../../../base/errno.ts'
+import { attachGroupHandle, detachGroupHandle, replaceGroupHandle } from '../../../kernel/iommu/attach.ts'
+import {
+  attachDevicePasid,
+  detachDevicePasid,
+  replaceDevicePasid,
+} from '../../../kernel/iommu/attach-pasid.ts'
 import { IommufdAttachHandle } from './attach-handle.ts'
-import type { Context } from './context.ts'
+import type { Context } from '../context.ts'
 import type { DeviceObject } from './device.ts'
-import { HwptObject } from './hwpt.ts'
-import { allocAutoHwpt } from './hwpt-alloc.ts'
+import { HwptObject } from '../hwpt/hwpt.ts'
+import { allocAutoHwpt } from '../hwpt/hwpt-alloc.ts'
 import { Attachment, type GroupMember, type Igroup, PASID_NONE } from './igroup.ts'
-import { IoasObject } from './ioas.ts'
+import { IoasObject } from '../ioas/ioas.ts'
 
 /** A bound device's own traffic, or that of one of its PASIDs. */
 export interface Place {

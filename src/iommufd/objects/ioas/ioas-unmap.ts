@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-import { EBUSY, EINVAL, ENOENT, EOVERFLOW } from '../../base/errno.ts'
-import { compareU64 } from '../../base/u64.ts'
-import type { IoasUnmap } from '../abi/index.ts'
-import type { Context } from './context.ts'
+import { EBUSY, EINVAL, ENOENT, EOVERFLOW } from '../../../base/errno.ts'
+import { compareU64 } from '../../../base/u64.ts'
+import type { IoasUnmap } from '../../abi/index.ts'
+import type { Context } from '../context.ts'
 import type { IoasObject } from './ioas.ts'
-import { getIoas } from './lookup.ts'
+import { getIoas } from '../lookup.ts'
 import { Sum, isAllOnes } from './span.ts'
 
 const last = new Sum()

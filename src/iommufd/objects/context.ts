@@ -4,6 +4,7 @@ import type { Device } from '../../kernel/iommu/device.ts'
 import type { World } from '../../trace/world.ts'
 import type { OpenFile } from '../files.ts'
 import { IgroupTable } from './device/igroup.ts'
+import type { IoasObject } from './ioas/ioas.ts'
 import { type IommufdObject, ObjectTable } from './object-table.ts'
 import { ACCOUNT_USER, type AccountMode } from './ioas/pages.ts'
 
@@ -24,6 +25,12 @@ export class Context {
   accountMode: AccountMode = ACCOUNT_USER
   /** The open file. Fault descriptors and bound devices hold it, so that the context outlives its own descriptor. */
   readonly file: OpenFile
+  /** The test ABI's machine: set where the mock IOMMU stands behind /dev/iommu. */
+  mock: object | undefined = undefined
+  /** The IOAS that VFIO's ioctls work on (`spec/02` §10). */
+  vfioIoas: IoasObject | undefined = undefined
+  /** VFIO's ioctls serve a container of devices without an IOMMU. */
+  noIommu = false
   /** What the running command makes: finished after its answer is out, else undone. */
   #created: IommufdObject | undefined = undefined
 

@@ -2,6 +2,7 @@
 import { assert } from '../../base/assert.ts'
 import { EOPNOTSUPP } from '../../base/errno.ts'
 import type { FaultHandler } from './fault.ts'
+import type { UserArray } from './user-data.ts'
 
 /** Domain types (`spec/01` §1.2): bit flags, in Linux's numbers. */
 export const DOMAIN_BLOCKED = 0x00
@@ -39,6 +40,28 @@ export type LegacyFaultHandler = (
   write: number,
 ) => number
 
+/** A run of dirty bytes, in ascending order. */
+export type DirtyMark = (hi: number, lo: number, lengthBytes: number) => void
+
+/** Dirty bits of a page table (Linux's iommu_dirty_ops). */
+export interface DirtyOps {
+  setTracking(on: boolean): void
+  /**
+   * Tells `mark` what was written in [(hi, lo), last], and forgets it unless `noClear`. Without `mark` it only forgets.
+   * EINVAL: tracking is off and there is a `mark`.
+   */
+  readAndClear(
+    range: {
+      readonly hi: number
+      readonly lo: number
+      readonly lastHi: number
+      readonly lastLo: number
+    },
+    noClear: boolean,
+    mark: DirtyMark | undefined,
+  ): void
+}
+
 export interface DomainOptions {
   readonly type: number
   /** The driver that made it: a domain fits only devices of that driver. */
@@ -51,6 +74,9 @@ export interface DomainOptions {
   readonly attachesPasid?: boolean
   /** Smallest mappable size, 2^shift bytes; default 12. */
   readonly pageShift?: number
+  /** Sizes of leaves, a bit each, 64 bits; default only 2^pageShift. */
+  readonly pageSizesHi?: number
+  readonly pageSizesLo?: number
   /** Closed aperture in 4 KiB pages; default 0 … 2^52-1. */
   readonly firstPage?: number
   readonly lastPage?: number
@@ -65,8 +91,12 @@ export class Domain {
   readonly attachesRid: boolean
   readonly attachesPasid: boolean
   readonly pageShift: number
+  readonly pageSizesHi: number
+  readonly pageSizesLo: number
   readonly firstPage: number
   readonly lastPage: number
+  /** Absent: it cannot tell what was written. */
+  readonly dirty: DirtyOps | undefined = undefined
   cookieType: number
   legacyHandler: LegacyFaultHandler | undefined = undefined
   #freed = false
@@ -79,6 +109,8 @@ export class Domain {
     this.attachesRid = options.attachesRid ?? true
     this.attachesPasid = options.attachesPasid ?? true
     this.pageShift = options.pageShift ?? 12
+    this.pageSizesHi = options.pageSizesHi ?? 0
+    this.pageSizesLo = options.pageSizesLo ?? 1 << this.pageShift
     this.firstPage = options.firstPage ?? 0
     this.lastPage = options.lastPage ?? 2 ** 52 - 1
   }
@@ -114,6 +146,18 @@ export class Domain {
   iovaToFrame(_hi: number, _lo: number): number {
     return -1
   }
+
+  /** Physical byte address that the IOVA translates to. */
+  physicalOf(hi: number, lo: number): number | undefined {
+    const frame = this.iovaToFrame(hi, lo)
+    return frame < 0 ? undefined : frame * 4096 + (lo & 4095)
+  }
+
+  /** A nested domain's: forgets what the caller changed in its own tables. EINVAL, EOPNOTSUPP, EFAULT. */
+  invalidateUser?(array: UserArray): void
+
+  /** From now on all its mappings snoop caches; `false`: it cannot. */
+  enforceCacheCoherency?(): boolean
 
   /** Only when nothing is attached with it and its faults are answered. */
   free(): void {

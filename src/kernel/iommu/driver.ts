@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 import type { ConfigSpace } from '../../hardware/pci/config-layout.ts'
+import type { FrameAllocator } from '../mm/frame-allocator.ts'
+import type { MemoryObject } from '../mm/memory-object.ts'
 import type { Mm } from '../mm/mm.ts'
 import type { Domain } from './domain.ts'
 import type { Fault, FaultHandler, FaultParam, FaultSource, ResponseCode } from './fault.ts'
+import type { UserArray, UserData } from './user-data.ts'
 
 export const CAP_CACHE_COHERENCY = 0
 export const CAP_NOEXEC = 1
@@ -57,14 +60,77 @@ export interface PagingOptions {
   /** DOMAIN_UNMANAGED unless the kernel's own. */
   readonly type?: number
   readonly cookieType?: number
+  readonly userData?: UserData | undefined
 }
 
 export interface NestedOptions {
   readonly flags: number
   readonly iopfHandler?: FaultHandler | undefined
-  readonly dataType: number
-  /** The user's data for that type. */
+  readonly userData: UserData
+}
+
+/** What a driver tells user space of its unit. */
+export interface HwInfo {
+  /** IOMMU_HW_INFO_TYPE_. */
+  readonly type: number
   readonly data: Uint8Array
+}
+
+/** A device in a vIOMMU, under the id that the guest knows it by. */
+export interface DriverVdevice {
+  readonly device: IommuDevice
+  readonly virtIdHi: number
+  readonly virtIdLo: number
+}
+
+/** A queue of a vIOMMU in guest memory that the hardware works off by itself. */
+export interface DriverHwQueue {
+  readonly type: number
+  readonly index: number
+  readonly iovaHi: number
+  readonly iovaLo: number
+  readonly lengthHi: number
+  readonly lengthLo: number
+  /** Physical byte address of its first byte: it is contiguous and pinned. */
+  readonly physical: number
+  /** Undoes what `hwQueueInit` did: set by it. */
+  release: (() => void) | undefined
+  /** The lower queue cannot be destroyed before this one. */
+  dependOn(lower: DriverHwQueue): void
+  undepend(lower: DriverHwQueue): void
+}
+
+/** iommufd's side of a vIOMMU, for its driver. */
+export interface ViommuPort {
+  /** The device that the guest knows by that id. */
+  findDevice(virtIdHi: number, virtIdLo: number): IommuDevice | undefined
+  /** The device's place in this vIOMMU. */
+  findVdevice(device: IommuDevice): DriverVdevice | undefined
+  /** An event for the guest. EOPNOTSUPP: nobody asked for that type; ENOMEM: lost. */
+  reportEvent(type: number, payload: Uint8Array): void
+  /** Pages that the caller can map through the iommufd. ENOMEM. */
+  allocMmap(frames: FrameAllocator, pages: number): MmapRegion
+  freeMmap(region: MmapRegion): void
+}
+
+/** Pages of a vIOMMU or a hardware queue that user space maps. */
+export interface MmapRegion {
+  /** For mmap(2): a multiple of 4096. */
+  readonly offsetBytes: number
+  readonly lengthBytes: number
+  readonly memory: MemoryObject
+}
+
+/** The driver's part of a vIOMMU. Functions that are left out: the hardware has nothing of the kind. */
+export interface DriverViommu {
+  domainAllocNested?(flags: number, userData: UserData, iopfHandler: FaultHandler | undefined): Domain
+  invalidate?(array: UserArray): void
+  vdeviceInit?(vdevice: DriverVdevice): void
+  vdeviceDestroy?(vdevice: DriverVdevice): void
+  hwQueueSupported?(type: number): boolean
+  /** EINVAL, EEXIST, EIO, EFAULT ...: nothing stays. */
+  hwQueueInit?(queue: DriverHwQueue): void
+  free(): void
 }
 
 /**
@@ -93,4 +159,17 @@ export interface IommuDriver {
   /** Answers a page request group: `request` is its last one, as it was reported. Never throws. */
   pageResponse?: ((device: IommuDevice, request: Fault, code: ResponseCode) => void) | undefined
   capable(device: IommuDevice, capability: number): boolean
+  /** `type`: what the caller wants, 0 whatever there is. EOPNOTSUPP: not of this unit. */
+  hwInfo?: ((device: IommuDevice, type: number) => HwInfo) | undefined
+  /** Whether the device's unit can make vIOMMUs of the type. */
+  viommuSupported?: ((device: IommuDevice, type: number) => boolean) | undefined
+  /** `parent`: the paging domain that translates guest addresses. EINVAL, EFAULT, EOPNOTSUPP, ENOMEM. */
+  viommuInit?: ((device: IommuDevice, options: ViommuOptions) => DriverViommu) | undefined
+}
+
+export interface ViommuOptions {
+  readonly type: number
+  readonly parent: Domain
+  readonly port: ViommuPort
+  readonly userData: UserData | undefined
 }

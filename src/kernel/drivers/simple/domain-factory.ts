@@ -74,10 +74,10 @@ export class DomainFactory {
   /** EOPNOTSUPP: no nesting, another data type, flags; EINVAL: wrong parent or data; ENOSPC. */
   nested(parent: Domain, options: NestedOptions): NestedDomain {
     const { owner, invalidation, capability } = this.#parts
-    if ((capability & CAP_NESTED) === 0 || options.dataType !== NESTED_DATA_SIMPLE) throw EOPNOTSUPP
+    if ((capability & CAP_NESTED) === 0 || options.userData.type !== NESTED_DATA_SIMPLE) throw EOPNOTSUPP
     if ((options.flags & ~ALLOC_PASID) !== 0) throw EOPNOTSUPP
     if (!(parent instanceof PagingDomain) || parent.owner !== owner || !parent.nestParent) throw EINVAL
-    const table = decodeNested(options.data)
+    const table = decodeNested(options.userData)
     if (!this.#supports(table.format)) throw EINVAL
     const { iopfHandler } = options
     return this.#tagged(

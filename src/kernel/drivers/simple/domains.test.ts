@@ -7,6 +7,7 @@ import { attachDevicePasid, attachHandleGet } from '../../iommu/attach-pasid.ts'
 import { DOMAIN_UNMANAGED, Domain, IOMMU_READ, IOMMU_WRITE } from '../../iommu/domain.ts'
 import { ALLOC_NEST_PARENT, ALLOC_PASID, CAP_CACHE_COHERENCY } from '../../iommu/driver.ts'
 import { thrownBy } from '../../iommu/fake-driver.suite.ts'
+import { userDataOf } from '../../iommu/user-data.suite.ts'
 import { KeepingHandler } from '../../iopf/fake-handler.suite.ts'
 import { NESTED_DATA_SIMPLE } from './nested-domain.ts'
 import { MappingHandler, Rig } from './rig.suite.ts'
@@ -31,7 +32,7 @@ describe('domains', () => {
     const nest =
       (on: Domain, dataType: number, bytes: Uint8Array, flags = 0) =>
       (): void =>
-        void rig.driver.domainAllocNested(rig.device, on, { flags, dataType, data: bytes })
+        void rig.driver.domainAllocNested(rig.device, on, { flags, userData: userDataOf(dataType, bytes) })
     expect(thrownBy(nest(parent, 1, data))).toBe(EOPNOTSUPP)
     expect(thrownBy(nest(parent, NESTED_DATA_SIMPLE, data, 2))).toBe(EOPNOTSUPP)
     expect(thrownBy(nest(plain, NESTED_DATA_SIMPLE, data))).toBe(EINVAL)
@@ -95,7 +96,7 @@ describe('domains', () => {
     new DataView(data.buffer).setUint32(4, 0x10, true)
     data[8] = 1
     const handler = new KeepingHandler()
-    const options = { flags: 0, dataType: NESTED_DATA_SIMPLE, data, iopfHandler: handler }
+    const options = { flags: 0, userData: userDataOf(NESTED_DATA_SIMPLE, data), iopfHandler: handler }
     const nested = rig.driver.domainAllocNested(rig.device, parent, options)
     attachGroupHandle(nested, rig.device.group!, new AttachHandle())
     const fill = rig.submit({ op: 'fill', destination: 0x1000n, lengthBytes: 8, value: 3 })

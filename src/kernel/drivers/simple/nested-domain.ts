@@ -10,6 +10,7 @@ import {
 } from '../../../hardware/iommus/simple/layout.ts'
 import { COOKIE_IOMMUFD, DOMAIN_NESTED } from '../../iommu/domain.ts'
 import type { FaultHandler } from '../../iommu/fault.ts'
+import type { UserData } from '../../iommu/user-data.ts'
 import type { Invalidation } from './invalidation.ts'
 import type { PagingDomain } from './paging-domain.ts'
 import { SimpleDomain } from './simple-domain.ts'
@@ -25,9 +26,9 @@ export interface NestedTable {
   readonly format: number
 }
 
-/** Decodes the user's data. EINVAL: too short, root not aligned to 4 KiB, reserved word not 0. */
-export function decodeNested(data: Uint8Array): NestedTable {
-  if (data.length < NESTED_DATA_BYTES) throw EINVAL
+/** Decodes the user's data. EINVAL: wrong length, root not aligned to 4 KiB, reserved word not 0; EFAULT. */
+export function decodeNested(userData: UserData): NestedTable {
+  const data = userData.copyStruct(NESTED_DATA_SIMPLE, NESTED_DATA_BYTES, NESTED_DATA_BYTES)
   const view = new DataView(data.buffer, data.byteOffset, data.length)
   const rootLo = view.getInt32(0, true)
   const rootHi = view.getInt32(4, true)

@@ -117,6 +117,9 @@ function generate(table) {
   for (const [name] of commands) lines.push(`  readonly ${name}: number`)
   lines.push('} = {')
   for (const [name, [, size]] of commands) lines.push(`  ${name}: ${size},`)
+  lines.push('}', '', '/** Number of each command. */')
+  lines.push('export const IOCTL_NUMBER: { readonly [name in keyof typeof MIN_SIZE]: number } = {')
+  for (const [name] of commands) lines.push(`  ${name},`)
   lines.push('}', '')
   return lines.join('\n')
 }

@@ -15,7 +15,6 @@ import { FaultQueue } from './door/fault-queue.ts'
 import { Hwpt } from './door/hwpt.ts'
 import { Ioas } from './door/ioas.ts'
 import { openDeviceFile } from './device-file.ts'
-import { FAULT_QUEUE_ALLOC, HWPT_ALLOC, IOAS_ALLOC } from './ioctl-table.ts'
 import { getFault } from './objects/lookup.ts'
 import type { Context } from './objects/context.ts'
 import type { Caller } from './files.ts'
@@ -53,13 +52,13 @@ export class Iommufd {
   }
 
   allocIoas(): Ioas {
-    const command = this.#door.run(IOAS_ALLOC, new IoasAlloc(), 'allocIoas', {})
+    const command = this.#door.run(new IoasAlloc(), 'allocIoas', {})
     return new Ioas(this.#door, command.out_ioas_id)
   }
 
   /** EMFILE. */
   allocFaultQueue(): FaultQueue {
-    const command = this.#door.run(FAULT_QUEUE_ALLOC, new FaultAlloc(), 'allocFaultQueue', {})
+    const command = this.#door.run(new FaultAlloc(), 'allocFaultQueue', {})
     const object = getFault(this.#door.context, command.out_fault_id)
     return new FaultQueue(this.#door, object, command.out_fault_fd)
   }
@@ -84,7 +83,7 @@ export class Iommufd {
     command.dev_id = device.id
     command.pt_id = parent.id
     command.fault_id = faultQueue?.id ?? 0
-    this.#door.run(HWPT_ALLOC, command, 'allocHwpt', { ...request })
+    this.#door.run(command, 'allocHwpt', { ...request })
     return new Hwpt(this.#door, command.out_hwpt_id)
   }
 

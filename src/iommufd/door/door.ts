@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { typedError } from '../error.ts'
-import { type Command, type IoctlEntry, runEntry } from '../ioctl-table.ts'
+import type { Command } from '../ioctl-entry.ts'
+import { rowOf } from '../ioctl-table.ts'
 import type { Context } from '../objects/context.ts'
 import type { Caller } from '../files.ts'
 
@@ -15,14 +16,9 @@ export class Door {
   }
 
   /** The same function with the same decoded command as the byte door, errors as `IommufdError`. */
-  run<C extends Command>(
-    entry: IoctlEntry<C>,
-    command: C,
-    operation: string,
-    args: Readonly<Record<string, unknown>>,
-  ): C {
+  run<C extends Command>(command: C, operation: string, args: Readonly<Record<string, unknown>>): C {
     try {
-      runEntry(entry, this.context, command, this.caller)
+      rowOf(command).run(this.context, this.caller, command)
       return command
     } catch (thrown) {
       throw typedError(thrown, operation, args)

@@ -6,7 +6,6 @@ import {
   IOMMUFD_PAGE_RESP_SUCCESS,
 } from '../abi/index.ts'
 import { typedError } from '../error.ts'
-import { DESTROY } from '../ioctl-table.ts'
 import type { FaultObject } from '../objects/fault/fault-queue.ts'
 import type { UnrecoverableRecord } from '../objects/fault/unrecoverable-inbox.ts'
 import type { OpenFile } from '../files.ts'
@@ -133,6 +132,6 @@ export class FaultQueue implements AsyncIterable<FaultGroupView[]>, FaultReader 
   destroy(): void {
     const command = new Destroy()
     command.id = this.id
-    this.#door.run(DESTROY, command, 'faultQueue.destroy', { id: this.id })
+    this.#door.run(command, 'faultQueue.destroy', { id: this.id })
   }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import { Destroy } from '../abi/index.ts'
-import { DESTROY } from '../ioctl-table.ts'
 import type { Door } from './door.ts'
 
 /** A hardware page table. */
@@ -17,6 +16,6 @@ export class Hwpt {
   destroy(): void {
     const command = new Destroy()
     command.id = this.id
-    this.#door.run(DESTROY, command, 'hwpt.destroy', { id: this.id })
+    this.#door.run(command, 'hwpt.destroy', { id: this.id })
   }
 }

@@ -9,7 +9,6 @@ import {
 } from '../abi/index.ts'
 import { hiOf, loOf, toBigint } from '../../base/u64.ts'
 import { typedError } from '../error.ts'
-import { DESTROY } from '../ioctl-table.ts'
 import { ioasMap } from '../objects/ioas/ioas-map.ts'
 import { ioasUnmap } from '../objects/ioas/ioas-unmap.ts'
 import type { Door } from './door.ts'
@@ -97,7 +96,7 @@ export class Ioas {
   destroy(): void {
     const command = new Destroy()
     command.id = this.id
-    this.#door.run(DESTROY, command, 'ioas.destroy', { id: this.id })
+    this.#door.run(command, 'ioas.destroy', { id: this.id })
   }
 }
 

@@ -123,6 +123,20 @@ export class IoasObject extends IommufdObject {
     this.alignment = alignment
   }
 
+  /** EINVAL (domains already show areas), EADDRINUSE (areas that are not whole pages). */
+  disableLargePages(): void {
+    if (!this.largePages) return
+    if (this.domains.length > 0 && this.areas.size > 0) throw EINVAL
+    this.#checkAlignment(Math.max(this.alignment, PAGE_BYTES))
+    this.largePages = false
+    this.updateAlignment()
+  }
+
+  enableLargePages(): void {
+    this.largePages = true
+    this.updateAlignment()
+  }
+
   /** EADDRINUSE: an area does not fit. */
   #checkAlignment(alignment: number): void {
     if (alignment === this.alignment) return

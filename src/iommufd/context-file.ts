@@ -3,8 +3,10 @@ import { assert } from '../base/assert.ts'
 import { EINVAL } from '../base/errno.ts'
 import type { World } from '../trace/world.ts'
 import { OpenFile } from './files.ts'
+import type { DeviceNodes } from './fs/device-nodes.ts'
 import { dispatchIoctl } from './ioctl-dispatch.ts'
 import { Context, type DeviceDirectory } from './objects/context.ts'
+import { ACCOUNT_MM } from './objects/ioas/pages.ts'
 import type { Caller } from './files.ts'
 
 export interface OpenOptions {
@@ -18,8 +20,8 @@ export interface OpenOptions {
 export class ContextFile extends OpenFile {
   readonly context: Context
 
-  constructor(options: OpenOptions) {
-    super('/dev/iommu')
+  constructor(options: OpenOptions, name: string = '/dev/iommu') {
+    super(name)
     this.context = new Context(this, options.world, options.devices, options.wakeLatencyNanos ?? 0)
   }
 
@@ -33,6 +35,16 @@ export class ContextFile extends OpenFile {
   }
 }
 
+/** Registers /dev/iommu, and /dev/vfio/vfio, whose contexts charge pinned pages to the mm (`spec/02` §1). */
+export function registerIommufd(nodes: DeviceNodes, options: OpenOptions): void {
+  nodes.register('/dev/iommu', () => new ContextFile(options))
+  nodes.register('/dev/vfio/vfio', () => {
+    const file = new ContextFile(options, '/dev/vfio/vfio')
+    file.context.accountMode = ACCOUNT_MM
+    return file
+  })
+}
+
 /** The context behind a descriptor. EBADF; EINVAL: not a /dev/iommu. */
 export function contextOf(caller: Caller, fd: number): Context {
   const file = caller.files.get(fd)
@@ -42,7 +54,7 @@ export function contextOf(caller: Caller, fd: number): Context {
 
 /** open(2) of /dev/iommu. EMFILE. */
 export function openContext(caller: Caller, options: OpenOptions): { fd: number; context: Context } {
-  const fd = caller.files.reserve()
+  const fd = caller.files.reserve(false)
   const file = new ContextFile(options)
   caller.files.install(fd, file)
   return { fd, context: file.context }

@@ -38,7 +38,7 @@ export function openDeviceFile(
 ): { fd: number; object: DeviceObject } {
   const device = context.devices.find(name)
   if (device === undefined) throw ENODEV
-  const fd = caller.files.reserve()
+  const fd = caller.files.reserve(false)
   try {
     const object = deviceBind(context, device)
     caller.files.install(fd, new DeviceFile(context, object))

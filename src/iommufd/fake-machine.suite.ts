@@ -139,6 +139,7 @@ export class FakeIommu implements IommuDriver {
 export class FakeMm implements AddressSpace {
   pinnedVm = 0
   lockedVm = 0
+  copied = 0
   /** Pins in force. */
   pins = 0
   references = 1
@@ -166,6 +167,14 @@ export class FakeMm implements AddressSpace {
     this.pins--
   }
 
+  get alive(): boolean {
+    return !this.exited
+  }
+
+  pinCountAt(): number {
+    return this.pins
+  }
+
   grab(): void {
     this.references++
   }
@@ -179,13 +188,17 @@ export class FakeMm implements AddressSpace {
   }
 
   copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void {
+    this.copied = 0
     const at = this.#check(hi, lo, length)
+    this.copied = length
     into.set(this.bytes.subarray(at, at + length), offset)
   }
 
   copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void {
     this.onCopyOut?.()
+    this.copied = 0
     const at = this.#check(hi, lo, length)
+    this.copied = length
     this.bytes.set(from.subarray(offset, offset + length), at)
   }
 

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
-import { EBADF, EINVAL, EMFILE, ENOTTY, ESPIPE } from '../base/errno.ts'
+import { EINVAL, ENODEV, ENOTTY, ENXIO, ESPIPE } from '../base/errno.ts'
+import type { MappedObject } from '../kernel/mm/mapped-object.ts'
+import { O_RDWR } from './fs/constants.ts'
+import { Descriptors } from './fs/descriptors.ts'
 import type { AddressSpace, UserBuffer, UserMemory } from './user-memory.ts'
 
 /** Bits of poll(2). */
 export const POLL_IN = 0x1
 export const POLL_OUT = 0x4
 export const POLL_ERR = 0x8
+export const POLL_HUP = 0x10
 export const POLL_NVAL = 0x20
 export const POLL_RDNORM = 0x40
+export const POLL_WRNORM = 0x100
 
 /** What one user has locked, over all of the user's processes. */
 export class UserAccount {
@@ -17,23 +22,55 @@ export class UserAccount {
 
 /** Who calls: a process as the kernel sees it. */
 export interface Caller {
+  /** execve(2) gives the process another one: what outlives a call keeps the mm itself. */
   readonly mm: AddressSpace
   /** Where ioctls and reads copy from and to. */
   readonly memory: UserMemory
   readonly files: FdTable
   readonly user: UserAccount
-  /** CAP_IPC_LOCK. */
   readonly capIpcLock: boolean
+  readonly capSysResource: boolean
   /** RLIMIT_MEMLOCK. */
   readonly memlockBytes: number
+  readonly exited: boolean
+}
+
+/** What mmap(2) asks of a file, after the checks that are the same for every file. */
+export interface MmapRequest {
+  /** Whole pages. */
+  readonly pages: number
+  /** Offset in the file, in pages. */
+  readonly firstPage: number
+  /** PROT_ bits. */
+  readonly prot: number
+  /** MAP_SHARED. */
+  readonly shared: boolean
+  /** Without MAP_NORESERVE. */
+  readonly reserve: boolean
+}
+
+/** Held by every area that shows a mapping: one reference an area, also of each part of a split and of each child. */
+export interface MappingOwner {
+  get(): void
+  put(): void
+}
+
+/** What a file puts behind an area. */
+export interface Mapping {
+  readonly object: MappedObject
+  /** First page of the object that is shown. */
+  readonly objectPage: number
+  readonly owner?: MappingOwner
 }
 
 /** An open file description: shared by every descriptor that was duplicated from it, released at the last close. */
 export abstract class OpenFile {
   /** Text of the descriptor's link, for instance `[iommufd-pgfault]`. */
   readonly name: string
-  /** Descriptors and kernel objects that hold it. */
+  /** Descriptors, areas and kernel objects that hold it. */
   references = 1
+  /** O_ flags, as F_GETFL shows them. */
+  flags: number = O_RDWR
 
   constructor(name: string) {
     this.name = name
@@ -53,100 +90,61 @@ export abstract class OpenFile {
   /** The last reference is gone. */
   protected abstract release(): void
 
+  /** A class that does not override it cannot be read at all: EINVAL before the buffer is looked at. */
   read(_buffer: UserBuffer): number {
     throw EINVAL
   }
 
+  /** As `read`. */
   write(_buffer: UserBuffer): number {
     throw EINVAL
   }
 
-  /** lseek(2), and what pread(2) and pwrite(2) need first: these files are streams. */
-  seek(): number {
+  /** pread(2); ESPIPE: a stream. */
+  pread(_buffer: UserBuffer, _offset: number): number {
+    throw ESPIPE
+  }
+
+  /** pwrite(2); ESPIPE: a stream. */
+  pwrite(_buffer: UserBuffer, _offset: number): number {
+    throw ESPIPE
+  }
+
+  /** lseek(2); ESPIPE: a stream. */
+  seek(_offset: number = 0, _whence: number = 0): number {
     throw ESPIPE
   }
 
   /** A file without a poll operation is always ready. */
   poll(): number {
-    return POLL_IN | POLL_RDNORM | POLL_OUT
+    return POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM
   }
 
   /** `address`: the ioctl's pointer in the caller's memory. Returns the ioctl's result. */
   ioctl(_caller: Caller, _number: number, _addressHi: number, _addressLo: number): number {
     throw ENOTTY
   }
-}
 
-/** The descriptors of one process: lowest free number first. */
-export class FdTable {
-  readonly #files: (OpenFile | undefined)[] = []
-  readonly #reserved: Set<number> = new Set()
-  readonly #limit: number
-
-  /** `limit`: RLIMIT_NOFILE. */
-  constructor(limit: number) {
-    this.#limit = limit
+  /** ENODEV: nothing to map. */
+  mmap(_caller: Caller, _request: MmapRequest): Mapping {
+    throw ENODEV
   }
 
-  /** Takes a number without a file behind it: it looks closed until `install`. EMFILE. */
-  reserve(): number {
-    let fd = 0
-    while (this.#files[fd] !== undefined || this.#reserved.has(fd)) fd++
-    if (fd >= this.#limit) throw EMFILE
-    this.#reserved.add(fd)
-    return fd
+  /** ftruncate(2); EINVAL: not a file with a length. */
+  truncate(_bytes: number): void {
+    throw EINVAL
   }
 
-  unreserve(fd: number): void {
-    assert(this.#reserved.delete(fd), `descriptor ${fd} is not reserved`)
+  /** open(2) of /proc/self/fd/N; ENXIO: not a file with a path. */
+  reopen(_flags: number): OpenFile {
+    throw ENXIO
   }
 
-  /** The descriptor takes over the caller's reference. */
-  install(fd: number, file: OpenFile): void {
-    this.unreserve(fd)
-    this.#files[fd] = file
-  }
-
-  /** EBADF. */
-  get(fd: number): OpenFile {
-    const file = this.#files[fd]
-    if (file === undefined) throw EBADF
-    return file
-  }
-
-  /** As `get`, `undefined` instead of EBADF. */
-  find(fd: number): OpenFile | undefined {
-    return this.#files[fd]
-  }
-
-  /** A second descriptor of the same open file, as dup(2). EBADF, EMFILE. */
-  dup(fd: number): number {
-    const file = this.get(fd)
-    return this.open(file)
-  }
-
-  /** Adds a descriptor with a reference of its own, as when a file arrives from another process. EMFILE. */
-  open(file: OpenFile): number {
-    const fd = this.reserve()
-    file.get()
-    this.install(fd, file)
-    return fd
-  }
-
-  /** EBADF. */
-  close(fd: number): void {
-    const file = this.get(fd)
-    this.#files[fd] = undefined
-    file.put()
-  }
-
-  /** Ascending, as at exit. */
-  closeAll(): void {
-    for (let fd = 0; fd < this.#files.length; fd++) if (this.#files[fd] !== undefined) this.close(fd)
-  }
-
-  /** Open descriptors, ascending. */
-  get descriptors(): number[] {
-    return [...this.#files.keys()].filter((fd) => this.#files[fd] !== undefined)
+  /** Whether mappings of it consist of huge pages. */
+  get huge(): boolean {
+    return false
   }
 }
+
+/** The descriptors of one process. */
+export class FdTable extends Descriptors<OpenFile> {}

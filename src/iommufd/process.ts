@@ -1,8 +1,21 @@
 // SPDX-License-Identifier: MIT
-import { EFAULT } from '../base/errno.ts'
+import { EBADF, EFAULT, EINVAL, EPERM } from '../base/errno.ts'
 import { compareU64, hiOf, loOf } from '../base/u64.ts'
 import type { Mm } from '../kernel/mm/mm.ts'
-import { type Caller, FdTable, UserAccount } from './files.ts'
+import { type Caller, FdTable, OpenFile, POLL_ERR, POLL_HUP, POLL_NVAL, UserAccount } from './files.ts'
+import {
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_RDONLY,
+  O_RDWR,
+  O_WRONLY,
+  RLIMIT_MEMLOCK,
+  RLIMIT_NOFILE,
+} from './fs/constants.ts'
+import { DeviceNodes } from './fs/device-nodes.ts'
+import { fcntl } from './fs/fcntl.ts'
+import { type MmapArguments, madvise, memfdCreate, mmap, mprotect, munmap } from './fs/memory-calls.ts'
+import { StandardFile } from './fs/standard-file.ts'
 import { type AddressSpace, MemoryBuffer, type UserMemory } from './user-memory.ts'
 
 /** Longest read or write: the kernel clamps longer ones. */
@@ -20,20 +33,47 @@ export interface ProcessOptions<M extends AddressSpace = Mm> {
   readonly user?: UserAccount
   /** CAP_IPC_LOCK: pins without limit. Default false. */
   readonly capIpcLock?: boolean
+  /** CAP_SYS_RESOURCE: may raise limits and choose what pins are charged to. Default false. */
+  readonly capSysResource?: boolean
   /** RLIMIT_MEMLOCK in bytes. Default: no limit. */
   readonly memlockBytes?: number
   /** RLIMIT_NOFILE. Default 1024. */
   readonly openFilesMax?: number
+  /** What open(2) finds. Default: nothing. */
+  readonly nodes?: DeviceNodes
+  /** Descriptors 0, 1 and 2 are taken, as a shell leaves them. Default false. */
+  readonly stdio?: boolean
 }
 
-/** Who calls: its memory, its descriptors, its credentials and limits. */
+/** A descriptor that poll(2) asks about. */
+export interface PollEntry {
+  /** Negative: left out. */
+  readonly fd: number
+  /** POLL_ bits that are asked for; ERR, HUP and NVAL are always. */
+  readonly events: number
+  /** The answer. */
+  revents?: number
+}
+
+/** Most descriptors that a limit can allow. */
+const OPEN_FILES_HARD = 1048576
+
+/**
+ * Who calls: its memory, its descriptors, its credentials and limits. The methods are the system calls; each throws an
+ * `Errno` where Linux gives one. Addresses and lengths are unsigned 64-bit values.
+ */
 export class Process<M extends AddressSpace = Mm> implements Caller {
-  readonly mm: M
-  readonly memory: UserMemory
+  mm: M
+  memory: UserMemory
   readonly files: FdTable
   readonly user: UserAccount
+  readonly nodes: DeviceNodes
   capIpcLock: boolean
+  capSysResource: boolean
   memlockBytes: number
+  /** Hard limit. */
+  memlockMaxBytes: number
+  openFilesHard: number = OPEN_FILES_HARD
   #exited = false
 
   constructor(options: ProcessOptions<M>) {
@@ -41,30 +81,182 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     this.memory = options.memory ?? options.mm
     this.files = new FdTable(options.openFilesMax ?? 1024)
     this.user = options.user ?? new UserAccount()
+    this.nodes = options.nodes ?? new DeviceNodes()
     this.capIpcLock = options.capIpcLock ?? false
+    this.capSysResource = options.capSysResource ?? false
     this.memlockBytes = options.memlockBytes ?? Number.POSITIVE_INFINITY
+    this.memlockMaxBytes = this.memlockBytes
+    if (options.stdio === true) StandardFile.openIn(this.files)
   }
 
-  /** ioctl(2): `address` is a pointer into the process's memory. Throws an `Errno`. */
+  get exited(): boolean {
+    return this.#exited
+  }
+
+  /** open(2). The number is taken first: EMFILE; then ENOENT, and the errors of the device. */
+  open(path: string, flags: number = O_RDWR): number {
+    const fd = this.files.reserve((flags & O_CLOEXEC) !== 0)
+    try {
+      const file = this.nodes.open(path, this)
+      file.flags = flags & ~O_CLOEXEC
+      this.files.install(fd, file)
+    } catch (thrown) {
+      this.files.unreserve(fd)
+      throw thrown
+    }
+    return fd
+  }
+
+  close(fd: number): void {
+    this.files.close(fd)
+  }
+
+  /** ioctl(2): `address` is a pointer into the process's memory. */
   ioctl(fd: number, number: number, address: bigint): number {
     return this.files.get(fd).ioctl(this, number, hiOf(address), loOf(address))
   }
 
-  /** read(2) into the process's memory. Throws an `Errno`. */
+  /** read(2) into the process's memory. */
   read(fd: number, address: bigint, count: bigint | number): number {
-    const file = this.files.get(fd)
+    const file = this.#fileFor(fd, O_WRONLY)
+    if (file.read === OpenFile.prototype.read) throw EINVAL
     return file.read(this.#buffer(address, BigInt(count)))
   }
 
-  /** write(2) from the process's memory. Throws an `Errno`. */
+  /** write(2) from the process's memory. */
   write(fd: number, address: bigint, count: bigint | number): number {
-    const file = this.files.get(fd)
+    const file = this.#fileFor(fd, O_RDONLY)
+    if (file.write === OpenFile.prototype.write) throw EINVAL
     return file.write(this.#buffer(address, BigInt(count)))
   }
 
-  /** lseek(2). Throws an `Errno`. */
-  lseek(fd: number): number {
-    return this.files.get(fd).seek()
+  /** pread(2). */
+  pread(fd: number, address: bigint, count: bigint | number, offset: number): number {
+    if (offset < 0) throw EINVAL
+    const file = this.#fileFor(fd, O_WRONLY)
+    return file.pread(this.#buffer(address, BigInt(count)), offset)
+  }
+
+  /** pwrite(2). */
+  pwrite(fd: number, address: bigint, count: bigint | number, offset: number): number {
+    if (offset < 0) throw EINVAL
+    const file = this.#fileFor(fd, O_RDONLY)
+    return file.pwrite(this.#buffer(address, BigInt(count)), offset)
+  }
+
+  lseek(fd: number, offset: number = 0, whence: number = 0): number {
+    return this.files.get(fd).seek(offset, whence)
+  }
+
+  /** What poll(2) says of one descriptor when everything is asked for; NVAL: not open. Never waits. */
+  poll(fd: number): number {
+    return this.files.find(fd)?.poll() ?? POLL_NVAL
+  }
+
+  /** poll(2) without waiting: fills in `revents`, returns how many are not 0. */
+  pollAll(entries: readonly PollEntry[]): number {
+    let ready = 0
+    for (const entry of entries) {
+      entry.revents =
+        entry.fd < 0 ? 0 : this.poll(entry.fd) & (entry.events | POLL_ERR | POLL_HUP | POLL_NVAL)
+      if (entry.revents !== 0) ready++
+    }
+    return ready
+  }
+
+  dup(fd: number): number {
+    return this.files.dup(fd)
+  }
+
+  dup2(fd: number, target: number): number {
+    if (fd === target) this.files.get(fd)
+    else this.files.dupTo(fd, target, false)
+    return target
+  }
+
+  /** EINVAL: flags other than O_CLOEXEC, or both numbers the same. */
+  dup3(fd: number, target: number, flags: number): number {
+    if ((flags & ~O_CLOEXEC) !== 0 || fd === target) throw EINVAL
+    this.files.dupTo(fd, target, flags !== 0)
+    return target
+  }
+
+  fcntl(fd: number, command: number, argument: number = 0): number {
+    return fcntl(this.files, fd, command, argument)
+  }
+
+  /** Hands a file to another process (SCM_RIGHTS): returns its number there. */
+  sendFd(other: Process<AddressSpace>, fd: number, closeOnExec: boolean = false): number {
+    return other.files.open(this.files.get(fd), closeOnExec)
+  }
+
+  ftruncate(fd: number, bytes: number): void {
+    if (bytes < 0) throw EINVAL
+    const file = this.files.get(fd)
+    if ((file.flags & O_ACCMODE) === O_RDONLY) throw EINVAL
+    file.truncate(bytes)
+  }
+
+  /** memfd_create(2): MFD_ flags. */
+  memfdCreate(this: Process, flags: number = 0): number {
+    return memfdCreate(this, flags)
+  }
+
+  /** mmap(2): returns the address. */
+  mmap(this: Process, request: MmapArguments): bigint {
+    return mmap(this, request)
+  }
+
+  munmap(this: Process, address: bigint, lengthBytes: bigint | number): void {
+    munmap(this, address, BigInt(lengthBytes))
+  }
+
+  mprotect(this: Process, address: bigint, lengthBytes: bigint | number, prot: number): void {
+    mprotect(this, address, BigInt(lengthBytes), prot)
+  }
+
+  madvise(this: Process, address: bigint, lengthBytes: bigint | number, advice: number): void {
+    madvise(this, address, BigInt(lengthBytes), advice)
+  }
+
+  /** The process's own load. EFAULT where the real one is killed by a signal. */
+  peek(this: Process, address: bigint, into: Uint8Array): void {
+    this.mm.read(address, into)
+  }
+
+  /** The process's own store. EFAULT where the real one is killed by a signal. */
+  poke(this: Process, address: bigint, from: Uint8Array): void {
+    this.mm.write(address, from)
+  }
+
+  /** setrlimit(2) of RLIMIT_MEMLOCK or RLIMIT_NOFILE. EINVAL: soft above hard; EPERM: raises the hard limit. */
+  setrlimit(resource: number, soft: number, hard: number): void {
+    if (soft > hard || (resource !== RLIMIT_MEMLOCK && resource !== RLIMIT_NOFILE)) throw EINVAL
+    const old = resource === RLIMIT_NOFILE ? this.openFilesHard : this.memlockMaxBytes
+    if (resource === RLIMIT_NOFILE && hard > OPEN_FILES_HARD) throw EPERM
+    if (hard > old && !this.capSysResource) throw EPERM
+    if (resource === RLIMIT_NOFILE) {
+      this.files.limit = soft
+      this.openFilesHard = hard
+    } else {
+      this.memlockBytes = soft
+      this.memlockMaxBytes = hard
+    }
+  }
+
+  /** fork(2): the same descriptors, limits and credentials; private memory is copied when written. ENOMEM. */
+  fork(this: Process): Process {
+    return this.adopt(new Process(this.childOptions()))
+  }
+
+  /** execve(2): new, empty memory; descriptors that are close-on-exec are closed. ENOMEM: nothing has happened. */
+  exec(this: Process): void {
+    const old = this.mm
+    const fresh = old.fresh()
+    if (this.memory === old) this.memory = fresh
+    this.mm = fresh
+    old.exit()
+    this.files.closeOnExec()
   }
 
   /** The address space goes first, then the descriptors in ascending order. */
@@ -75,8 +267,27 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     this.files.closeAll()
   }
 
-  get exited(): boolean {
-    return this.#exited
+  /** What a child is made with. ENOMEM. */
+  protected childOptions(this: Process): ProcessOptions {
+    const { user, nodes, capIpcLock, capSysResource } = this
+    const openFilesMax = this.files.limit
+    return { mm: this.mm.fork(), user, nodes, capIpcLock, capSysResource, openFilesMax }
+  }
+
+  /** Gives a new child what it inherits. */
+  protected adopt<P extends Process>(this: Process, child: P): P {
+    child.memlockBytes = this.memlockBytes
+    child.memlockMaxBytes = this.memlockMaxBytes
+    child.openFilesHard = this.openFilesHard
+    child.files.copyFrom(this.files)
+    return child
+  }
+
+  /** EBADF: not open, or not open for that (`refused`: the O_ mode that does not do). */
+  #fileFor(fd: number, refused: number): OpenFile {
+    const file = this.files.get(fd)
+    if ((file.flags & O_ACCMODE) === refused) throw EBADF
+    return file
   }
 
   /** EFAULT when the buffer leaves the user's address space (`spec/02` §12, row §6.3). */

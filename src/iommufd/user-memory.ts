@@ -3,6 +3,8 @@ import { EFAULT } from '../base/errno.ts'
 
 /** A process's memory as the kernel copies from and to it. */
 export interface UserMemory {
+  /** Bytes that the last copy moved before it ended or failed. */
+  readonly copied: number
   /** Copies `length` bytes at the address into `into` from `offset`. EFAULT; bytes before the fault may be there. */
   copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void
   /** Copies `length` bytes of `from` from `offset` to the address. EFAULT; bytes before the fault may be there. */
@@ -14,9 +16,13 @@ export interface AddressSpace extends UserMemory {
   /** Pages pinned for devices, and pages locked: counters of the mm (VmPin, VmLck). */
   pinnedVm: number
   lockedVm: number
+  /** Whether anybody uses the memory still: what a process that has exited leaves cannot be pinned. */
+  readonly alive: boolean
   /** Long-term pin of the 4 KiB page at the address; returns its frame. EFAULT, ENOMEM. */
   pin(hi: number, lo: number, write: boolean): number
   unpinPage(frame: number, dirty: boolean): void
+  /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
+  pinCountAt(hi: number, lo: number): number | undefined
   /** A reference to the struct, which outlives the process. */
   grab(): void
   drop(): void

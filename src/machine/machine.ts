@@ -5,6 +5,8 @@ import { DmaEngine } from '../hardware/endpoints/dma-engine/engine.ts'
 import { simpleConfig } from '../hardware/iommus/simple/config.ts'
 import { SimpleIommu } from '../hardware/iommus/simple/unit.ts'
 import { PhysicalMemory } from '../hardware/memory.ts'
+import { type OpenOptions, registerIommufd } from '../iommufd/context-file.ts'
+import { DeviceNodes } from '../iommufd/fs/device-nodes.ts'
 import { type Iommufd, openIommufd } from '../iommufd/iommufd.ts'
 import { Process, type ProcessOptions } from '../iommufd/process.ts'
 import { SimpleDriver } from '../kernel/drivers/simple/driver.ts'
@@ -52,9 +54,11 @@ export class MachineProcess extends Process {
 
   /** Opens /dev/iommu. */
   openIommufd(): Iommufd {
-    const { world, latencies } = this.#machine
-    const devices = { find: (name: string): Device | undefined => this.#machine.findDevice(name)?.device }
-    return openIommufd(this, { world, devices, wakeLatencyNanos: latencies.wakeUp })
+    return openIommufd(this, this.#machine.openOptions)
+  }
+
+  override fork(): MachineProcess {
+    return this.adopt(new MachineProcess(this.#machine, this.childOptions()))
   }
 }
 
@@ -66,6 +70,10 @@ export class Machine {
   readonly frames: FrameAllocator
   readonly core: IommuCore
   readonly sva: Sva
+  /** What the opens of /dev/iommu are made with. */
+  readonly openOptions: OpenOptions
+  /** What open(2) finds. */
+  readonly nodes: DeviceNodes
   /** Time from the first page request of a group to its response, over all devices. */
   readonly latency: Histogram
   readonly iommus: readonly MachineIommu[]
@@ -80,6 +88,10 @@ export class Machine {
     this.frames = new FrameAllocator({ memory: this.memory, failpoints: this.world.failpoints })
     this.core = new IommuCore(this.world)
     this.sva = new Sva(this.world)
+    const devices = { find: (name: string): Device | undefined => this.findDevice(name)?.device }
+    this.openOptions = { world: this.world, devices, wakeLatencyNanos: this.latencies.wakeUp }
+    this.nodes = new DeviceNodes()
+    registerIommufd(this.nodes, this.openOptions)
     this.latency = new Histogram()
     this.#priAllocations = new Map()
     this.iommus = config.iommus.map((iommu) => this.#createIommu(iommu, config.policy ?? {}))
@@ -109,7 +121,7 @@ export class Machine {
   process(options: Omit<ProcessOptions, 'mm'> = {}): MachineProcess {
     const { memory, frames } = this
     const mm = new Mm({ memory, frames, failpoints: this.world.failpoints })
-    return new MachineProcess(this, { ...options, mm })
+    return new MachineProcess(this, { nodes: this.nodes, ...options, mm })
   }
 
   /** Steps until nothing is due any more; returns how many. For synchronous programs. */

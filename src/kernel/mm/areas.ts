@@ -4,10 +4,11 @@ import { hiOf, loOf, pageHi, pageLo, pageOf } from '../../base/u64.ts'
 import type { PageTable } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
+import type { MappedObject, ObjectMapper } from './mapped-object.ts'
 import { MemoryObject } from './memory-object.ts'
 import type { Notifiers } from './notifiers.ts'
 import { accessOfProt, PROT_ALL, PROT_WRITE } from './prot.ts'
-import { Vma } from './vma.ts'
+import { type AreaHolder, Vma } from './vma.ts'
 import { VmaList } from './vma-list.ts'
 import type { Zapper } from './zap.ts'
 
@@ -23,9 +24,13 @@ export interface MmapOptions {
   /** Shared with children; private otherwise. */
   readonly shared?: boolean
   /** What stands behind the mapping; anonymous memory otherwise. */
-  readonly object?: MemoryObject
+  readonly object?: MappedObject
   /** First page of `object` that is mapped. Default 0. */
   readonly objectPage?: number
+  /** What mprotect may grant. Default everything. */
+  readonly maxProt?: number
+  /** Kept by every area that shows the mapping. */
+  readonly holder?: AreaHolder
   /** Fault every page in now; what cannot be is left for later, as MAP_POPULATE does. */
   readonly populate?: boolean
 }
@@ -46,7 +51,7 @@ export interface AreasOptions {
 }
 
 /** The areas of an address space and what mmap, munmap and mprotect do with them. */
-export class Areas {
+export class Areas implements ObjectMapper {
   readonly list: VmaList = new VmaList()
   readonly #options: AreasOptions
 
@@ -61,14 +66,7 @@ export class Areas {
     this.#alloc()
     const start = this.#place(options, pages)
     const object = this.#objectFor(options, pages)
-    const area = new Vma(
-      start,
-      start + pages,
-      options.prot,
-      options.shared === true,
-      object,
-      options.objectPage,
-    )
+    const area = new Vma(this, start, start + pages, options.prot, { ...options, object })
     if (object !== options.object) object?.put()
     this.list.insert(area)
     return area
@@ -77,7 +75,7 @@ export class Areas {
   /** Adds a copy of a parent's area. ENOMEM. */
   inherit(area: Vma): void {
     this.#alloc()
-    this.list.insert(area.clone())
+    this.list.insert(area.clone(this))
   }
 
   /** EINVAL, ENOMEM. */
@@ -113,6 +111,17 @@ export class Areas {
     this.#options.zapper.zap(0, USER_END_PAGE)
   }
 
+  /** The pages of `object` from `firstPage` up to (not including) `endPage` go out of every area that shows them. */
+  zapObject(object: MappedObject, firstPage: number, endPage: number): void {
+    for (let index = 0; index < this.list.length; index++) {
+      const area = this.list.at(index)
+      if (area.object !== object) continue
+      const start = area.start + Math.max(firstPage - area.objectPage, 0)
+      const end = Math.min(area.start + (endPage - area.objectPage), area.end)
+      if (start < end) this.#options.zapper.zap(start, end)
+    }
+  }
+
   #place({ address, noReplace }: MmapOptions, pages: number): number {
     if (address === undefined) return this.#firstFit(pages)
     const start = pageOfAddress(address)
@@ -129,7 +138,7 @@ export class Areas {
     return start
   }
 
-  #objectFor({ object, shared }: MmapOptions, pages: number): MemoryObject | undefined {
+  #objectFor({ object, shared }: MmapOptions, pages: number): MappedObject | undefined {
     if (object !== undefined || shared !== true) return object
     return new MemoryObject({ frames: this.#options.frames, pages })
   }

@@ -3,6 +3,9 @@ import { assert } from '../../base/assert.ts'
 import { isErrno } from '../../base/errno.ts'
 import { VM_FAULT_ERROR, VM_FAULT_MAJOR, VM_FAULT_OOM, VM_FAULT_SIGBUS } from './fault-flags.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
+import type { FileObject, ObjectMapper } from './mapped-object.ts'
+import { Mappers } from './mappers.ts'
+import { PageStore } from './page-store.ts'
 
 /** Where the pages of a file-like object come from. */
 export interface PageProvider {
@@ -18,29 +21,37 @@ export interface MemoryObjectOptions {
   readonly provider?: PageProvider
 }
 
-const CHUNK_PAGES = 512
-
 /**
  * Pages that several mappings show: shared anonymous memory, a memfd, a file's page cache. Holds one reference on each
  * page it has. Whoever made it holds the first reference on the object itself; every mapping holds one more.
  */
-export class MemoryObject {
-  readonly pages: number
+export class MemoryObject implements FileObject {
+  readonly device: boolean = false
+  readonly huge: boolean = false
   /** Frame that the last successful `fault` found. */
   found = 0
-  /** Pages present. */
-  resident = 0
   readonly #frames: FrameAllocator
   readonly #provider: PageProvider | undefined
-  /** Frame of each page, by chunks; 0: absent. */
-  readonly #chunks: (Int32Array | undefined)[] = []
+  readonly #store: PageStore = new PageStore()
+  readonly #mappers: Mappers = new Mappers()
+  #pages: number
   #references = 1
 
   constructor({ frames, pages, provider }: MemoryObjectOptions) {
-    assert(Number.isInteger(pages) && pages > 0, `memory object of ${pages} pages`)
-    this.pages = pages
+    assert(Number.isInteger(pages) && pages >= 0, `memory object of ${pages} pages`)
+    this.#pages = pages
     this.#frames = frames
     this.#provider = provider
+  }
+
+  /** Pages present. */
+  get resident(): number {
+    return this.#store.count
+  }
+
+  /** Size in pages. */
+  get pages(): number {
+    return this.#pages
   }
 
   get(): void {
@@ -55,15 +66,32 @@ export class MemoryObject {
     if (this.#references === 0) this.#release()
   }
 
+  addMapper(mapper: ObjectMapper): void {
+    this.#mappers.add(mapper)
+  }
+
+  removeMapper(mapper: ObjectMapper): void {
+    this.#mappers.remove(mapper)
+  }
+
+  /** Pages from the new end on leave every address space and are freed; a pinned frame lives on by its pin. */
+  resize(pages: number): void {
+    const old = this.#pages
+    this.#pages = pages
+    if (pages >= old) return
+    this.#mappers.zap(this, pages)
+    this.#store.removeFrom(pages, this.#free)
+  }
+
   /** Frame of a page that is there, or -1. */
   peek(page: number): number {
-    const frame = this.#chunks[Math.floor(page / CHUNK_PAGES)]?.[page % CHUNK_PAGES] ?? 0
+    const frame = this.#store.get(page)
     return frame === 0 ? -1 : frame
   }
 
   /** Makes page `page` present; `found` is then its frame. VM_FAULT_ bits: 0, MAJOR, or an error. */
   fault(page: number): number {
-    if (page >= this.pages) return VM_FAULT_SIGBUS
+    if (page >= this.#pages) return VM_FAULT_SIGBUS
     this.found = this.peek(page)
     return this.found >= 0 ? 0 : this.#bringIn(page)
   }
@@ -76,8 +104,7 @@ export class MemoryObject {
       this.#frames.put(frame)
       return bits
     }
-    this.#chunkOf(page)[page % CHUNK_PAGES] = frame
-    this.resident++
+    this.#store.add(page, frame)
     this.found = frame
     return this.#provider === undefined ? 0 : bits | VM_FAULT_MAJOR
   }
@@ -91,15 +118,11 @@ export class MemoryObject {
     }
   }
 
-  #chunkOf(page: number): Int32Array {
-    return (this.#chunks[Math.floor(page / CHUNK_PAGES)] ??= new Int32Array(CHUNK_PAGES))
+  readonly #free = (frame: number): void => {
+    this.#frames.put(frame)
   }
 
   #release(): void {
-    for (const chunk of this.#chunks) {
-      for (const frame of chunk ?? []) if (frame !== 0) this.#frames.put(frame)
-    }
-    this.#chunks.length = 0
-    this.resident = 0
+    this.#store.removeFrom(0, this.#free)
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert, broken } from '../../base/assert.ts'
 import { EFAULT, ENOMEM } from '../../base/errno.ts'
-import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, toBigint } from '../../base/u64.ts'
+import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
 import { PageTable } from '../../hardware/page-tables/page-table.ts'
@@ -89,6 +89,10 @@ export class Mm {
     return this.#users
   }
 
+  get alive(): boolean {
+    return this.#users > 0
+  }
+
   /** Number of areas. */
   get areas(): number {
     return this.#areas.list.length
@@ -161,6 +165,11 @@ export class Mm {
     this.#areas.discard(address, lengthBytes)
   }
 
+  /** An empty address space of the same machine. ENOMEM. */
+  fresh(): Mm {
+    return new Mm(this.#options)
+  }
+
   /** A child with the same areas; private pages are shared until one side writes. ENOMEM. */
   fork(): Mm {
     const child = new Mm(this.#options)
@@ -217,6 +226,12 @@ export class Mm {
   /** `dirty`: the device may have written. Works after exit too. */
   unpinPage(frame: number, dirty: boolean): void {
     this.frames.unpin(frame, dirty)
+  }
+
+  /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
+  pinCountAt(hi: number, lo: number): number | undefined {
+    const frame = this.#frameFor(pageOf(hi, lo), PROT_READ)
+    return this.frames.pins(frame)
   }
 
   /** Frame of a page for code that fills it in place; not pinned. EFAULT, ENOMEM. */

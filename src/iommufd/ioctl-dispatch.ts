@@ -1,74 +1,57 @@
 // SPDX-License-Identifier: MIT
-import { E2BIG, EINVAL } from '../base/errno.ts'
+import { E2BIG, EFAULT, EINVAL } from '../base/errno.ts'
+import { compareU64 } from '../base/u64.ts'
 import type { IoctlCall } from './ioctl-entry.ts'
 import { findRow, isInTable, unbuiltIoctl } from './ioctl-table.ts'
 import type { Context } from './objects/context.ts'
 import type { Caller } from './files.ts'
-import type { UserMemory } from './user-memory.ts'
+import { SCRATCH_BYTES, UserArgument } from './user-argument.ts'
 import { vfioCompatIoctl } from './vfio-compat/vfio-compat.ts'
 
-/** Size of the longest struct of the table and of the steps in which a longer one is looked through. */
-const SCRATCH_BYTES = 256
 const PAGE_BYTES = 4096
 const PAGE_MASK = PAGE_BYTES - 1
+/** First address that is no user's on x86-64 with 4 levels, less the guard page. */
+const USER_END_HI = 0x7fff
+const USER_END_LO = 0xfffff000 | 0
 
-/** A struct in the caller's memory and the kernel's copy of it, used again for the next call. */
-class Call implements IoctlCall {
-  readonly view: DataView
-  readonly #scratch: Uint8Array
-  #memory: UserMemory | undefined = undefined
-  #hi = 0
-  #lo = 0
+/** A struct that says its own size. */
+class Call extends UserArgument implements IoctlCall {
   /** The caller's size, no more than the kernel's struct. */
   #answerBytes = 0
 
-  constructor() {
-    this.#scratch = new Uint8Array(SCRATCH_BYTES)
-    this.view = new DataView(this.#scratch.buffer)
-  }
-
-  open(memory: UserMemory, hi: number, lo: number): void {
-    this.#memory = memory
-    this.#hi = hi
-    this.#lo = lo
-  }
-
-  close(): void {
-    this.#memory = undefined
-  }
-
   /** The struct's first word: its size as the caller says. EFAULT. */
   readSize(): number {
-    this.#memory!.copyIn(this.#hi, this.#lo, this.#scratch, 0, 4)
+    this.copyIn(0, 4)
     return this.view.getInt32(0, true) >>> 0
   }
 
   /** The kernel's struct: the caller's bytes, the rest zero. E2BIG, EFAULT. */
   copyStructIn(sizeBytes: number, structBytes: number): void {
-    for (let at = structBytes; at < sizeBytes; ) at = this.#checkZero(at, sizeBytes)
+    if (sizeBytes > structBytes) this.#checkTail(structBytes, sizeBytes)
     const length = Math.min(sizeBytes, structBytes)
-    this.#scratch.fill(0, length, structBytes)
-    this.#memory!.copyIn(this.#hi, this.#lo, this.#scratch, 0, length)
+    this.bytes.fill(0, length, structBytes)
+    this.copyIn(0, length)
     this.#answerBytes = length
   }
 
-  copyOut(from: number, to: number): void {
+  answer(from: number, to: number): void {
     const length = Math.min(to, this.#answerBytes) - from
-    if (length > 0)
-      this.#memory!.copyOut(this.#hiAt(from), (this.#lo + from) | 0, this.#scratch, from, length)
+    if (length > 0) this.copyOut(from, from, length)
+  }
+
+  /** A tail that leaves the address space is EFAULT before anything of it is read: observed on 7.2.13. */
+  #checkTail(from: number, end: number): void {
+    const endHi = this.hiAt(end)
+    if (compareU64(endHi, this.loAt(end), USER_END_HI, USER_END_LO) > 0) throw EFAULT
+    for (let at = from; at < end; ) at = this.#checkZero(at, end)
   }
 
   /** Looks at the tail from `at` to the end of the page, the scratch or the tail. Returns where it stopped. */
   #checkZero(at: number, end: number): number {
-    const lo = (this.#lo + at) | 0
-    const length = Math.min(end - at, SCRATCH_BYTES, PAGE_BYTES - (lo & PAGE_MASK))
-    this.#memory!.copyIn(this.#hiAt(at), lo, this.#scratch, 0, length)
-    for (let i = 0; i < length; i++) if (this.#scratch[i] !== 0) throw E2BIG
+    const length = Math.min(end - at, SCRATCH_BYTES, PAGE_BYTES - (this.loAt(at) & PAGE_MASK))
+    this.copyIn(at, length)
+    for (let i = 0; i < length; i++) if (this.bytes[i] !== 0) throw E2BIG
     return at + length
-  }
-
-  #hiAt(offset: number): number {
-    return (this.#hi + ((this.#lo >>> 0) + offset > 0xffffffff ? 1 : 0)) | 0
   }
 }
 

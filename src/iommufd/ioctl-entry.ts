@@ -38,7 +38,7 @@ export type AnswerRule<C> = AnswerOptions<C> | 'none'
 export interface IoctlCall {
   readonly view: DataView
   /** Copies bytes of `view` to the caller, as far as its own struct goes. EFAULT. */
-  copyOut(from: number, to: number): void
+  answer(from: number, to: number): void
 }
 
 export type IoctlName = keyof typeof MIN_SIZE
@@ -113,7 +113,7 @@ export class IoctlEntry<C extends Command> implements IoctlRow {
     const rule = this.#answer
     if (rule === 'none' || rule.when?.(command) === false) return
     command.encode(call.view, 0)
-    call.copyOut(rule.bytes?.[0] ?? 0, rule.bytes?.[1] ?? this.structBytes)
+    call.answer(rule.bytes?.[0] ?? 0, rule.bytes?.[1] ?? this.structBytes)
   }
 
   #respondError(command: C, call: IoctlCall, thrown: unknown): void {

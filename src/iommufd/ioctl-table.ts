@@ -11,6 +11,7 @@ import { ioasAlloc } from './objects/ioas/ioas-alloc.ts'
 import { ioasMap } from './objects/ioas/ioas-map.ts'
 import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas/ioas-ranges.ts'
 import { ioasUnmap } from './objects/ioas/ioas-unmap.ts'
+import { answersVfioIoas, vfioIoas } from './vfio-compat/vfio-ioas.ts'
 
 /**
  * Every ioctl of /dev/iommu: name, struct, function, and what goes back when that is not the whole struct. Number and
@@ -23,6 +24,7 @@ export const IOCTLS: readonly IoctlRow[] = [
   row('IOMMU_IOAS_IOVA_RANGES', abi.IoasIovaRanges, ioasIovaRanges, { onError: EMSGSIZE }),
   row('IOMMU_IOAS_MAP', abi.IoasMap, ioasMap),
   row('IOMMU_IOAS_UNMAP', abi.IoasUnmap, ioasUnmap),
+  row('IOMMU_VFIO_IOAS', abi.VfioIoas, vfioIoas, { when: answersVfioIoas }),
   row('IOMMU_HWPT_ALLOC', abi.HwptAlloc, hwptAlloc),
   row('IOMMU_FAULT_QUEUE_ALLOC', abi.FaultAlloc, faultQueueAlloc),
 ]

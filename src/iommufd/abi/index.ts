@@ -2,3 +2,4 @@
 export * from './constants.ts'
 export * from './edge.ts'
 export * from './layouts.gen.ts'
+export * from './vfio.ts'

@@ -18,6 +18,8 @@ export class HwptObject extends IommufdObject {
   readonly domain: Domain
   readonly fault: FaultObject | undefined
   readonly traits: HwptTraits
+  /** Its mappings snoop caches, whatever a device asks for. */
+  enforcesCoherency = false
   /** In the IOAS's domains. */
   #filled = false
 

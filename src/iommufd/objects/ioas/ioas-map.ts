@@ -41,7 +41,11 @@ export function ioasMap(context: Context, command: IoasMap, caller: Caller): voi
   if (isAllOnes(command.iova_hi, command.iova_lo) || isAllOnes(command.length_hi, command.length_lo))
     throw EOVERFLOW
   if ((flags & PERMISSIONS) === 0) throw EINVAL
-  const ioas = getIoas(context, command.ioas_id)
+  mapUserMemory(context, getIoas(context, command.ioas_id), command, caller)
+}
+
+/** Rows 5 to 10, for VFIO's map too. EOVERFLOW, EINVAL, ENOSPC, EEXIST, EFAULT, ENOMEM, and the driver's. */
+export function mapUserMemory(context: Context, ioas: IoasObject, command: IoasMap, caller: Caller): void {
   const plain = isPlain(command)
   if (!plain) checkSource(command)
   if (context.world.failpoints.hit('alloc_area')) throw ENOMEM

@@ -8,7 +8,8 @@ import { getIoas } from '../lookup.ts'
 import { Sum, isAllOnes } from './span.ts'
 
 const last = new Sum()
-const bytes = new Sum()
+/** Bytes that the last unmap has removed, also when it failed on the way. */
+export const unmappedBytes: Sum = new Sum()
 const areaBytes = new Sum()
 
 /** IOMMU_IOAS_UNMAP (`spec/02` §3.5, §12): ENOENT, EOVERFLOW, EINVAL, EBUSY. */
@@ -17,18 +18,15 @@ export function ioasUnmap(context: Context, command: IoasUnmap): void {
   const { iova_hi, iova_lo, length_hi, length_lo } = command
   if (length_hi === 0 && length_lo > 0 && unmapArea(ioas, iova_hi, iova_lo, (iova_lo + length_lo - 1) | 0))
     return
-  bytes.hi = bytes.lo = 0
   if ((iova_hi | iova_lo) === 0 && isAllOnes(length_hi, length_lo)) {
-    if (ioas.areas.size > 0) unmapRange(ioas, 0, 0, -1, -1)
+    unmapRange(ioas, 0, 0, -1, -1)
   } else {
     if (isAllOnes(iova_hi, iova_lo) || isAllOnes(length_hi, length_lo)) throw EOVERFLOW
-    if ((length_hi | length_lo) === 0) throw EINVAL
-    last.addLength(iova_hi, iova_lo, length_hi, length_lo)
-    if (last.overflow) throw EOVERFLOW
-    unmapRange(ioas, iova_hi, iova_lo, last.hi, last.lo)
+    unmapLength(ioas, iova_hi, iova_lo, length_hi, length_lo)
+    if ((unmappedBytes.hi | unmappedBytes.lo) === 0) throw ENOENT
   }
-  command.length_hi = bytes.hi
-  command.length_lo = bytes.lo
+  command.length_hi = unmappedBytes.hi
+  command.length_lo = unmappedBytes.lo
 }
 
 /** Removes the one area that is just what was asked for; `false`, and nothing happens, when there is no such area. */
@@ -44,16 +42,34 @@ function unmapArea(ioas: IoasObject, hi: number, lo: number, lastLo: number): bo
   return true
 }
 
-/** Removes the areas in the range one by one, ascending; those before a failure are gone. Counts into `bytes`. */
-function unmapRange(
+/** As `unmapRange`, by the range's length: EINVAL for 0, EOVERFLOW. */
+export function unmapLength(
+  ioas: IoasObject,
+  startHi: number,
+  startLo: number,
+  lengthHi: number,
+  lengthLo: number,
+): void {
+  unmappedBytes.hi = unmappedBytes.lo = 0
+  if ((lengthHi | lengthLo) === 0) throw EINVAL
+  last.addLength(startHi, startLo, lengthHi, lengthLo)
+  if (last.overflow) throw EOVERFLOW
+  unmapRange(ioas, startHi, startLo, last.hi, last.lo)
+}
+
+/**
+ * Removes the areas in the range one by one, ascending; those before a failure are gone. No area there: nothing happens.
+ * EBUSY, ENOENT (an area is only partly in the range). Counts into `unmappedBytes`.
+ */
+export function unmapRange(
   ioas: IoasObject,
   startHi: number,
   startLo: number,
   lastHi: number,
   lastLo: number,
 ): void {
+  unmappedBytes.hi = unmappedBytes.lo = 0
   let slot = ioas.areas.firstOverlap(startHi, startLo, lastHi, lastLo)
-  if (slot < 0) throw ENOENT
   while (slot >= 0) {
     const area = ioas.areas.valueAt(slot)
     if (compareU64(area.startHi, area.startLo, lastHi, lastLo) > 0) return
@@ -62,7 +78,7 @@ function unmapRange(
     if (compareU64(area.lastHi, area.lastLo, lastHi, lastLo) > 0) throw ENOENT
     areaBytes.subtract(area.lastHi, area.lastLo, area.startHi, area.startLo)
     areaBytes.add(areaBytes.hi, areaBytes.lo, 0, 1)
-    bytes.add(bytes.hi, bytes.lo, areaBytes.hi, areaBytes.lo)
+    unmappedBytes.add(unmappedBytes.hi, unmappedBytes.lo, areaBytes.hi, areaBytes.lo)
     slot = ioas.areas.remove(slot)
     ioas.releaseArea(area)
   }

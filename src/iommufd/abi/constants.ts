@@ -36,6 +36,7 @@ export const IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV = 3
 export const IOMMU_HW_INFO_TYPE_AMD = 4
 export const IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1
 export const IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1
+export const IOMMU_HW_INFO_ARM_SMMUV3_ERRATA_REPEAT_TLBI_CFGI = 1
 
 export const IOMMU_HW_CAP_DIRTY_TRACKING = 1
 export const IOMMU_HW_CAP_PCI_PASID_EXEC = 2
@@ -48,6 +49,9 @@ export const IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1
 export const IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0
 export const IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1
 export const IOMMU_VTD_INV_FLAGS_LEAF = 1
+/** Most entries of one invalidation, and the most bytes of an entry. */
+export const IOMMU_HWPT_INVALIDATE_ENTRY_NUM_MAX: number = 1 << 19
+export const IOMMU_HWPT_INVALIDATE_ENTRY_LEN_MAX = 4096
 
 export const IOMMU_PGFAULT_FLAGS_PASID_VALID = 1
 export const IOMMU_PGFAULT_FLAGS_LAST_PAGE = 2
@@ -65,6 +69,7 @@ export const IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1
 export const IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2
 
 export const IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1
+export const IOMMU_VEVENTQ_DEPTH_MAX: number = 1 << 19
 export const IOMMU_VEVENTQ_TYPE_DEFAULT = 0
 export const IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1
 export const IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2

@@ -1,85 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import * as abi from './index.ts'
 
-interface TableField {
-  readonly name: string
-  readonly offset: number
-  readonly size: number
-  readonly c: string
-}
-
-interface Table {
-  readonly structs: Readonly<
-    Record<string, { readonly size: number; readonly fields: readonly TableField[] }>
-  >
-}
-
-const table: Table = JSON.parse(readFileSync(new URL('abi.json', import.meta.url), 'utf8'))
 const repository = new URL('../../../', import.meta.url).pathname
 
 test('layouts.gen.ts is what the generator writes', () => {
   execFileSync('node', ['scripts/generate-abi.mjs', '--check'], { cwd: repository })
-})
-
-/** C for one struct. Members of a union, named `union.member`, are left to their union's own struct. */
-function declaration(name: string, fields: readonly TableField[]): string {
-  const lines: string[] = []
-  for (let i = 0; i < fields.length; i++) {
-    const field = fields[i]!
-    const twin = fields[i + 1]
-    if (field.c === 'aggregate' || field.name.includes('.')) continue
-    if (twin !== undefined && twin.offset === field.offset && twin.c !== 'aggregate') {
-      lines.push(`union { ${field.c}; ${twin.c}; };`)
-      i++
-    } else lines.push(`${field.c};`)
-  }
-  return `struct ${name} { ${lines.join(' ')} };`
-}
-
-const PRELUDE = `#include <stdint.h>
-#include <stddef.h>
-#include <stdio.h>
-typedef uint8_t __u8; typedef uint16_t __u16; typedef uint32_t __u32; typedef int32_t __s32; typedef uint64_t __u64;
-typedef uint64_t __aligned_u64 __attribute__((aligned(8))); typedef __aligned_u64 __aligned_le64;
-`
-
-const hasCompiler = ((): boolean => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
-
-test.skipIf(!hasCompiler)('offsets are those of a C compiler (skipped where there is no cc)', () => {
-  const structs = Object.entries(table.structs).filter(([name]) => name !== 'iommu_test_cmd')
-  const prints = structs.flatMap(([name, { fields }]) => [
-    `printf("${name} %zu\\n", sizeof(struct ${name}));`,
-    ...fields.map(
-      (field) => `printf("${name}.${field.name} %zu\\n", offsetof(struct ${name}, ${field.name}));`,
-    ),
-  ])
-  const source = `${PRELUDE}${structs.map(([name, { fields }]) => declaration(name, fields)).join('\n')}
-int main(void) { ${prints.join('\n')} return 0; }`
-  const expected = structs.flatMap(([name, { size, fields }]) => [
-    `${name} ${size}`,
-    ...fields.map((field) => `${name}.${field.name} ${field.offset}`),
-  ])
-  const folder = mkdtempSync(join(tmpdir(), 'iopf-abi-'))
-  try {
-    writeFileSync(join(folder, 'offsets.c'), source)
-    execFileSync('cc', ['-o', join(folder, 'offsets'), join(folder, 'offsets.c')])
-    const printed = execFileSync(join(folder, 'offsets'), { encoding: 'utf8' }).trim().split('\n')
-    expect(printed).toEqual(expected)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 })
 
 interface Encodable {

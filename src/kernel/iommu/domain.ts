@@ -48,7 +48,6 @@ export interface DirtyOps {
   setTracking(on: boolean): void
   /**
    * Tells `mark` what was written in [(hi, lo), last], and forgets it unless `noClear`. Without `mark` it only forgets.
-   * EINVAL: tracking is off and there is a `mark`.
    */
   readAndClear(
     range: {

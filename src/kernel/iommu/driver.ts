@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 import type { ConfigSpace } from '../../hardware/pci/config-layout.ts'
-import type { FrameAllocator } from '../mm/frame-allocator.ts'
-import type { MemoryObject } from '../mm/memory-object.ts'
 import type { Mm } from '../mm/mm.ts'
 import type { Domain } from './domain.ts'
 import type { Fault, FaultHandler, FaultParam, FaultSource, ResponseCode } from './fault.ts'
@@ -108,8 +106,8 @@ export interface ViommuPort {
   findVdevice(device: IommuDevice): DriverVdevice | undefined
   /** An event for the guest. EOPNOTSUPP: nobody asked for that type; ENOMEM: lost. */
   reportEvent(type: number, payload: Uint8Array): void
-  /** Pages that the caller can map through the iommufd. ENOMEM. */
-  allocMmap(frames: FrameAllocator, pages: number): MmapRegion
+  /** Frames that user space can map through the iommufd; they stay the driver's. ENOMEM. */
+  allocMmap(firstFrame: number, pages: number): MmapRegion
   freeMmap(region: MmapRegion): void
 }
 
@@ -118,7 +116,7 @@ export interface MmapRegion {
   /** For mmap(2): a multiple of 4096. */
   readonly offsetBytes: number
   readonly lengthBytes: number
-  readonly memory: MemoryObject
+  readonly firstFrame: number
 }
 
 /** The driver's part of a vIOMMU. Functions that are left out: the hardware has nothing of the kind. */

@@ -18,13 +18,13 @@ export interface UserArray {
   readonly type: number
   readonly entryBytes: number
   readonly entryCount: number
-  /** Entries that were done: what the caller's `entry_num` becomes, also when the call fails. Set by the driver. */
+  /** Entries that were done: what the caller's `entry_num` becomes, also when the call fails. All unless the driver says so. */
   handled: number
   /** One entry, by the rules of `UserData.copyStruct`; EINVAL also past the last. */
   copyEntry(index: number, type: number, minBytes: number, structBytes: number): Uint8Array
   /**
-   * All entries, `structBytes` each. EINVAL: another type, entries shorter than `minBytes`; longer ones must end in
-   * zeros (E2BIG); EFAULT.
+   * All entries, `structBytes` each: zeros where the caller's are shorter, E2BIG where longer ones do not end in zeros.
+   * EINVAL: another type; EFAULT.
    */
-  copyAll(type: number, minBytes: number, structBytes: number): Uint8Array
+  copyAll(type: number, structBytes: number): Uint8Array
 }

@@ -159,7 +159,10 @@ function folderOfRoom({ path }: { readonly path: string }): string {
 }
 
 function isRoot({ path }: { readonly path: string }): boolean {
-  return path.endsWith('.test.ts') || /^(bench|scripts|test\/support)\//.test(path)
+  return (
+    path.endsWith('.test.ts') ||
+    /^(bench|scripts|test\/support|conformance\/commands)\/|^conformance\/run\.mjs$/.test(path)
+  )
 }
 
 /** Sources of the package's subpaths. */

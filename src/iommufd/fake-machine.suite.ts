@@ -171,6 +171,15 @@ export class FakeMm implements AddressSpace {
     return !this.exited
   }
 
+  readFrame(frame: number, at: number, into: Uint8Array, offset: number, length: number): void {
+    const from = (frame - 1000) * PAGE_BYTES + at
+    into.set(this.bytes.subarray(from, from + length), offset)
+  }
+
+  writeFrame(frame: number, at: number, from: Uint8Array, offset: number, length: number): void {
+    this.bytes.set(from.subarray(offset, offset + length), (frame - 1000) * PAGE_BYTES + at)
+  }
+
   pinCountAt(): number {
     return this.pins
   }

@@ -8,7 +8,10 @@ import { destroyObject } from './objects/destroy.ts'
 import { faultQueueAlloc } from './objects/fault/fault-queue-alloc.ts'
 import { hwptAlloc } from './objects/hwpt/hwpt-alloc.ts'
 import { ioasAlloc } from './objects/ioas/ioas-alloc.ts'
+import { ioasChangeProcess } from './objects/ioas/change-process.ts'
+import { ioasCopy } from './objects/ioas/ioas-copy.ts'
 import { ioasMap } from './objects/ioas/ioas-map.ts'
+import { ioasMapFile } from './objects/ioas/ioas-map-file.ts'
 import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas/ioas-ranges.ts'
 import { ioasUnmap } from './objects/ioas/ioas-unmap.ts'
 import { answersVfioIoas, vfioIoas } from './vfio-compat/vfio-ioas.ts'
@@ -21,9 +24,12 @@ export const IOCTLS: readonly IoctlRow[] = [
   row('IOMMU_DESTROY', abi.Destroy, destroyObject, 'none'),
   row('IOMMU_IOAS_ALLOC', abi.IoasAlloc, ioasAlloc),
   row('IOMMU_IOAS_ALLOW_IOVAS', abi.IoasAllowIovas, ioasAllowIovas, 'none'),
+  row('IOMMU_IOAS_COPY', abi.IoasCopy, ioasCopy),
   row('IOMMU_IOAS_IOVA_RANGES', abi.IoasIovaRanges, ioasIovaRanges, { onError: EMSGSIZE }),
   row('IOMMU_IOAS_MAP', abi.IoasMap, ioasMap),
   row('IOMMU_IOAS_UNMAP', abi.IoasUnmap, ioasUnmap),
+  row('IOMMU_IOAS_MAP_FILE', abi.IoasMapFile, ioasMapFile),
+  row('IOMMU_IOAS_CHANGE_PROCESS', abi.IoasChangeProcess, ioasChangeProcess, 'none'),
   row('IOMMU_VFIO_IOAS', abi.VfioIoas, vfioIoas, { when: answersVfioIoas }),
   row('IOMMU_HWPT_ALLOC', abi.HwptAlloc, hwptAlloc),
   row('IOMMU_FAULT_QUEUE_ALLOC', abi.FaultAlloc, faultQueueAlloc),

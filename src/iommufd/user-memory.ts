@@ -21,6 +21,9 @@ export interface AddressSpace extends UserMemory {
   /** Long-term pin of the 4 KiB page at the address; returns its frame. EFAULT, ENOMEM. */
   pin(hi: number, lo: number, write: boolean): number
   unpinPage(frame: number, dirty: boolean): void
+  /** Bytes of a frame that is pinned. */
+  readFrame(frame: number, at: number, into: Uint8Array, offset: number, length: number): void
+  writeFrame(frame: number, at: number, from: Uint8Array, offset: number, length: number): void
   /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
   pinCountAt(hi: number, lo: number): number | undefined
   /** A reference to the struct, which outlives the process. */

@@ -228,6 +228,15 @@ export class Mm {
     this.frames.unpin(frame, dirty)
   }
 
+  /** Bytes of a frame that is pinned. */
+  readFrame(frame: number, at: number, into: Uint8Array, offset: number, length: number): void {
+    assert(this.memory.read(frame, at, into, offset, length), 'a pinned frame cannot be read')
+  }
+
+  writeFrame(frame: number, at: number, from: Uint8Array, offset: number, length: number): void {
+    assert(this.memory.write(frame, at, from, offset, length), 'a pinned frame cannot be written')
+  }
+
   /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
   pinCountAt(hi: number, lo: number): number | undefined {
     const frame = this.#frameFor(pageOf(hi, lo), PROT_READ)

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo, pageOf, toNumber } from '../../../base/u64.ts'
-import type { Domain } from '../../../kernel/iommu/domain.ts'
+import { EINVAL } from '../../../base/errno.ts'
+import { type Domain, IOMMU_READ, IOMMU_WRITE } from '../../../kernel/iommu/domain.ts'
+import type { Shown } from './page-source.ts'
 import { Pages, pagesBetween } from './pages.ts'
 
 /** Areas that a pool keeps for later. */
 const POOL_KEPT_MAX = 65_536
 const PAGE_MASK = PAGE_BYTES - 1
+const PERMISSIONS: number = IOMMU_READ | IOMMU_WRITE
 
 /** A mapping of an IOAS: I/O addresses start … last show a part of a pages object. */
-export class Area {
+export class Area implements Shown {
   startHi = 0
   startLo = 0
   lastHi = 0
@@ -18,39 +21,76 @@ export class Area {
   /** Page of the pages object at which the area starts, and the byte in it. */
   pageIndex = 0
   pageOffset = 0
+  /** It shows every page of its pages object. */
+  whole = true
   /** IOMMU_ permission bits. */
   access = 0
   /** An access object must not pin it any more: an unmap waits. */
   preventAccess = false
+  /** Pins of access objects. */
   accessCount = 0
   /** Pins that may not be taken away (hardware queues). */
   lockCount = 0
 
-  /** Pages of the pages object that it shows. */
+  /** Pages of I/O addresses. */
   get pageCount(): number {
     return pagesBetween(this.startHi, this.startLo, this.lastHi, this.lastLo)
   }
 
-  /** Maps the pinned pages in the domain, as few calls as their frames allow. Undone on failure. */
-  fill(domain: Domain): void {
-    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
-      return this.#fillGranules(domain)
-    const count = this.pageCount
-    if (count === 1) {
-      domain.map(this.startHi, this.startLo, this.pages.frameAt(this.pageIndex), 1, this.access)
-      return
-    }
-    const { frames } = this.pages
-    let done = 0
-    try {
-      while (done < count) done += this.#fillRun(domain, frames, done, count)
-    } catch (thrown) {
-      if (done > 0) domain.unmap(this.startHi, this.startLo, done)
-      throw thrown
-    }
+  /** Page of the pages object that the last byte lies in. */
+  get lastPageIndex(): number {
+    return this.pageIndexOf(this.lastHi, this.lastLo)
+  }
+
+  /** Page of the pages object that an address of the area shows. */
+  pageIndexOf(hi: number, lo: number): number {
+    const offset = (lo - this.startLo) | 0
+    const above = (hi - this.startHi - (lo >>> 0 < this.startLo >>> 0 ? 1 : 0)) | 0
+    const inPage = this.pageOffset + (offset & PAGE_MASK)
+    return this.pageIndex + pageOf(above, offset) + (inPage >>> PAGE_SHIFT)
+  }
+
+  /** Byte in that page. */
+  pageOffsetOf(lo: number): number {
+    return (this.pageOffset + lo - this.startLo) & PAGE_MASK
+  }
+
+  /** For the domains that it is in, however many: pins and charges. EFAULT, EINVAL, ENOMEM; undone on failure. */
+  pin(): void {
+    const { pages } = this
+    if (this.whole && pages.users === 1 && pages.counts === undefined) pages.pin()
+    else pages.hold(this.pageIndex, this.lastPageIndex)
+  }
+
+  unpin(): void {
+    const { pages } = this
+    if (pages.pinned) pages.unpin()
+    else pages.release(this.pageIndex, this.lastPageIndex)
+  }
+
+  /**
+   * Maps the pinned pages in the domain, as few calls as their frames allow, or page by page. EINVAL: an area without
+   * permissions; and the driver's. Undone on failure.
+   */
+  fill(domain: Domain, largePages: boolean): void {
+    const { buffer } = this.pages
+    if (buffer?.dead === true) return
+    if ((this.access & PERMISSIONS) === 0) throw EINVAL
+    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0) this.#fillGranules(domain)
+    else this.#fillPages(domain, largePages)
+    buffer?.shows(this, domain)
   }
 
   unfill(domain: Domain): void {
+    const { buffer } = this.pages
+    if (buffer !== undefined) {
+      if (buffer.dead) return
+      buffer.hides(this, domain)
+    }
+    this.withdraw(domain)
+  }
+
+  withdraw(domain: Domain): void {
     if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
       domain.unmapGranules(this.startHi, this.startLo, this.#bytes / 2 ** domain.pageShift)
     else domain.unmap(this.startHi, this.startLo, this.pageCount)
@@ -66,7 +106,22 @@ export class Area {
     )
   }
 
-  /** As `fill` where pages and IOVA do not lie page on page: only in domains with pages below 4 KiB. */
+  #fillPages(domain: Domain, largePages: boolean): void {
+    const count = this.pageCount
+    if (count === 1) {
+      domain.map(this.startHi, this.startLo, this.pages.frameAt(this.pageIndex), 1, this.access)
+      return
+    }
+    let done = 0
+    try {
+      while (done < count) done += this.#fillRun(domain, done, largePages ? count - done : 1)
+    } catch (thrown) {
+      if (done > 0) domain.unmap(this.startHi, this.startLo, done)
+      throw thrown
+    }
+  }
+
+  /** As `#fillPages` where pages and IOVA do not lie page on page: only in domains with pages below 4 KiB. */
   #fillGranules(domain: Domain): void {
     const shift = domain.pageShift
     const end = this.#bytes
@@ -74,12 +129,15 @@ export class Area {
     try {
       while (done < end) {
         const source = this.pageOffset + done
-        const length = Math.min(end - done, PAGE_BYTES - (source & PAGE_MASK))
-        const frame = this.pages.frameAt(this.pageIndex + Math.floor(source / PAGE_BYTES))
+        const inPage = source & PAGE_MASK
+        const index = this.pageIndex + Math.floor(source / PAGE_BYTES)
+        const run = this.pages.runLength(index, Math.ceil((end - done + inPage) / PAGE_BYTES))
+        const length = Math.min(end - done, run * PAGE_BYTES - inPage)
+        const frame = this.pages.frameAt(index)
         const lo = (this.startLo >>> 0) + done
         const hi = (this.startHi + Math.floor(lo / 4294967296)) | 0
-        const granule = frame * 2 ** (PAGE_SHIFT - shift) + ((source & PAGE_MASK) >> shift)
-        domain.mapGranules(hi, lo | 0, granule, length >> shift, this.access)
+        const granule = frame * 2 ** (PAGE_SHIFT - shift) + (inPage >> shift)
+        domain.mapGranules(hi, lo | 0, granule, length / 2 ** shift, this.access)
         done += length
       }
     } catch (thrown) {
@@ -88,13 +146,13 @@ export class Area {
     }
   }
 
-  /** Maps the consecutive frames from page `from` on. Returns how many. */
-  #fillRun(domain: Domain, frames: Int32Array, from: number, count: number): number {
-    const first = frames[this.pageIndex + from]!
-    let length = 1
-    while (from + length < count && frames[this.pageIndex + from + length] === first + length) length++
+  /** Maps the consecutive frames from page `from` on, `max` at most. Returns how many. */
+  #fillRun(domain: Domain, from: number, max: number): number {
+    const { pages } = this
+    const index = this.pageIndex + from
+    const length = max === 1 ? 1 : pages.runLength(index, max)
     const page = pageOf(this.startHi, this.startLo) + from
-    domain.map(pageHi(page), pageLo(page), first, length, this.access)
+    domain.map(pageHi(page), pageLo(page), pages.frameAt(index), length, this.access)
     return length
   }
 }
@@ -107,9 +165,19 @@ export class AreaPool {
     return this.#areas.pop() ?? new Area()
   }
 
+  /** An area that shows a pages object of others too. */
+  takeSharing(pages: Pages): Area {
+    const area = this.take()
+    area.pages = pages
+    pages.users++
+    return area
+  }
+
   /** The area is in no map and in no domain. */
   give(area: Area): void {
     const { pages } = area
+    area.whole = true
+    area.preventAccess = false
     pages.users--
     if (pages.users === 0) pages.close()
     else area.pages = new Pages()

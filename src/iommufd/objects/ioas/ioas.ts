@@ -6,15 +6,24 @@ import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../../base/u64.ts'
 import type { Device } from '../../../kernel/iommu/device.ts'
 import type { Domain } from '../../../kernel/iommu/domain.ts'
 import { RESERVED_DIRECT_RELAXABLE } from '../../../kernel/iommu/driver.ts'
+import { cutArea } from './area-cut.ts'
 import { type Area, AreaPool } from './areas.ts'
 import { IommufdObject, OBJECT_IOAS } from '../object-table.ts'
 import { type AllowedRanges, noAllowedRanges, ReservedRanges } from './reserved.ts'
 
 const PAGES_ALL = 2 ** 52
 
+/** An access object that is attached. */
+export interface IoasAccess {
+  /** What it needs addresses to be multiples of. */
+  readonly alignment: number
+  /** Its pins in the range must be gone when this returns; a hardware queue's are never given up. */
+  notifyUnmap(hi: number, lo: number, lengthHi: number, lengthLo: number): void
+}
+
 /**
- * An I/O address space (`spec/02` §3): areas, and the domains that hold all of them.
- * Without a domain nothing is pinned; with one, every area is pinned and in every domain.
+ * An I/O address space (`spec/02` §3): areas, the domains that hold all of them, and the accesses that read, write and pin
+ * them. Without a domain or a pin nothing is pinned; with a domain, every area is pinned and in every domain.
  */
 export class IoasObject extends IommufdObject {
   readonly areas: RangeMap<Area> = new RangeMap<Area>()
@@ -22,6 +31,8 @@ export class IoasObject extends IommufdObject {
   readonly reserved: ReservedRanges = new ReservedRanges()
   allowed: AllowedRanges = noAllowedRanges()
   readonly domains: Domain[] = []
+  /** By place: the lowest free one is taken. */
+  readonly accesses: (IoasAccess | undefined)[] = []
   /** Page tables over it, in order of creation. */
   readonly hwpts: IommufdObject[] = []
   /** What every address, length and page offset is a multiple of (`spec/02` §3.2). */
@@ -41,22 +52,33 @@ export class IoasObject extends IommufdObject {
   fillArea(area: Area): void {
     const { domains } = this
     if (domains.length === 0) return
-    area.pages.pin()
+    area.pin()
     let done = 0
     try {
-      for (; done < domains.length; done++) area.fill(domains[done]!)
+      for (; done < domains.length; done++) area.fill(domains[done]!, this.largePages)
     } catch (thrown) {
       while (--done >= 0) area.unfill(domains[done]!)
-      area.pages.unpin()
+      area.unpin()
       throw thrown
     }
   }
 
   /** Takes the area, no longer in the map, out of all domains. */
   releaseArea(area: Area): void {
+    this.emptyArea(area)
+    this.pool.give(area)
+  }
+
+  /** Undoes `fillArea`. */
+  emptyArea(area: Area): void {
     const { domains } = this
     for (let i = 0; i < domains.length; i++) area.unfill(domains[i]!)
-    if (domains.length > 0) area.pages.unpin()
+    if (domains.length > 0) area.unpin()
+  }
+
+  /** Takes the area, in no domain, out of the map. */
+  dropArea(area: Area): void {
+    this.areas.remove(this.areas.find(area.startHi, area.startLo))
     this.pool.give(area)
   }
 
@@ -64,8 +86,8 @@ export class IoasObject extends IommufdObject {
    * Cuts the area that goes on behind the byte (hi, lo), so that it ends there. EINVAL: unaligned, pinned by an access, or
    * in a domain with large pages; EBUSY; EOPNOTSUPP: a dma-buf's.
    */
-  cutArea(_hi: number, _lo: number): void {
-    throw EINVAL
+  cutArea(hi: number, lo: number): void {
+    cutArea(this, hi, lo)
   }
 
   removeAll(): void {
@@ -101,15 +123,33 @@ export class IoasObject extends IommufdObject {
     this.updateAlignment()
   }
 
-  /** EADDRINUSE: the range is in use or allowed for automatic addresses. Pages, both included. */
-  reservePages(firstPage: number, lastPage: number, owner: object): void {
-    const startHi = pageHi(firstPage)
-    const startLo = pageLo(firstPage)
-    const lastHi = pageHi(lastPage)
-    const lastLo = pageLo(lastPage) | (PAGE_BYTES - 1)
+  /** Its place among the accesses. EADDRINUSE: an area does not fit its alignment. */
+  addAccess(access: IoasAccess): number {
+    this.#checkAlignment(Math.max(this.alignment, access.alignment))
+    const free = this.accesses.indexOf(undefined)
+    const place = free < 0 ? this.accesses.length : free
+    this.accesses[place] = access
+    this.updateAlignment()
+    return place
+  }
+
+  removeAccess(place: number): void {
+    assert(this.accesses[place] !== undefined, 'the access is not of this IOAS')
+    this.accesses[place] = undefined
+    this.updateAlignment()
+  }
+
+  /** EADDRINUSE: the range is in use or allowed for automatic addresses. No owner: reserved as long as the IOAS lives. */
+  reserve(startHi: number, startLo: number, lastHi: number, lastLo: number, owner: object | undefined): void {
     if (this.areas.firstOverlap(startHi, startLo, lastHi, lastLo) >= 0) throw EADDRINUSE
     if (this.allowed.firstOverlap(startHi, startLo, lastHi, lastLo) >= 0) throw EADDRINUSE
     this.reserved.add(startHi, startLo, lastHi, lastLo, owner)
+  }
+
+  /** `reserve` by pages, both included. */
+  reservePages(firstPage: number, lastPage: number, owner: object): void {
+    const lastLo = pageLo(lastPage) | (PAGE_BYTES - 1)
+    this.reserve(pageHi(firstPage), pageLo(firstPage), pageHi(lastPage), lastLo, owner)
   }
 
   /** The device's own windows, at attach of its RID. EADDRINUSE; undone on failure. */
@@ -124,14 +164,15 @@ export class IoasObject extends IommufdObject {
     }
   }
 
-  /** After a domain or an option is gone: the alignment goes down again. */
+  /** After a domain, an access or an option is there or gone. */
   updateAlignment(): void {
     let alignment = this.largePages ? 1 : PAGE_BYTES
     for (const domain of this.domains) alignment = Math.max(alignment, 2 ** domain.pageShift)
+    for (const access of this.accesses) alignment = Math.max(alignment, access?.alignment ?? 1)
     this.alignment = alignment
   }
 
-  /** EINVAL (domains already show areas), EADDRINUSE (areas that are not whole pages). */
+  /** Nothing happens when they are off. EINVAL (domains show areas), EADDRINUSE (areas that are not whole pages). */
   disableLargePages(): void {
     if (!this.largePages) return
     if (this.domains.length > 0 && this.areas.size > 0) throw EINVAL
@@ -173,11 +214,11 @@ export class IoasObject extends IommufdObject {
 
   #fillInto(area: Area, domain: Domain): void {
     const first = this.domains.length === 0
-    if (first) area.pages.pin()
+    if (first) area.pin()
     try {
-      area.fill(domain)
+      area.fill(domain, this.largePages)
     } catch (thrown) {
-      if (first) area.pages.unpin()
+      if (first) area.unpin()
       throw thrown
     }
   }
@@ -185,6 +226,6 @@ export class IoasObject extends IommufdObject {
   /** The domain is not in `domains` (any more). */
   #unfillDomain(area: Area, domain: Domain): void {
     area.unfill(domain)
-    if (this.domains.length === 0) area.pages.unpin()
+    if (this.domains.length === 0) area.unpin()
   }
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+import { EINVAL } from '../../../base/errno.ts'
+import type { Domain } from '../../../kernel/iommu/domain.ts'
 import type { OpenFile } from '../../files.ts'
 
 /** Memory of a file (memfd, hugetlb) as pages objects pin it. */
@@ -24,20 +26,79 @@ export interface SharedBuffer {
   removeImporter(importer: DmaBufImporter): void
 }
 
-/** An open file whose memory can be pinned. */
-export interface FilePagesFile extends OpenFile {
-  readonly memfd: FilePages
+/** The file behind a pages object: held open while the object lives. */
+export class FileSource {
+  readonly #file: OpenFile
+  /** Absent: a file whose memory cannot be pinned, which is noticed only when it is tried (`spec/02` §3.3). */
+  readonly #memory: FilePages | undefined
+
+  constructor(file: OpenFile, memory: FilePages | undefined) {
+    this.#file = file
+    this.#memory = memory
+    file.get()
+  }
+
+  /** EINVAL, ENOMEM. */
+  pin(page: number): number {
+    if (this.#memory === undefined) throw EINVAL
+    return this.#memory.pin(page)
+  }
+
+  unpin(frame: number, dirty: boolean): void {
+    this.#memory!.unpin(frame, dirty)
+  }
+
+  close(): void {
+    this.#file.put()
+  }
 }
 
-/** An open dma-buf. */
-export interface SharedBufferFile extends OpenFile {
-  readonly dmaBuf: SharedBuffer
+/** An area in a domain. */
+export interface Shown {
+  /** Takes it out of the domain. */
+  withdraw(domain: Domain): void
 }
 
-export function isFilePagesFile(file: OpenFile): file is FilePagesFile {
-  return 'memfd' in file
-}
+/**
+ * The dma-buf behind a pages object. Once the exporter has taken it back the object is dead: its areas stay, show
+ * nothing, and never show anything again, also when the exporter lends the buffer out again (observed on 7.2.13).
+ */
+export class BufferSource implements DmaBufImporter {
+  dead = false
+  readonly #file: OpenFile
+  readonly #buffer: SharedBuffer
+  readonly #firstPage: number
+  #shown: { readonly area: Shown; readonly domain: Domain }[] = []
 
-export function isSharedBufferFile(file: OpenFile): file is SharedBufferFile {
-  return 'dmaBuf' in file
+  constructor(file: OpenFile, buffer: SharedBuffer, firstPage: number) {
+    this.#file = file
+    this.#buffer = buffer
+    this.#firstPage = firstPage
+    file.get()
+    buffer.addImporter(this)
+  }
+
+  frameAt(index: number): number {
+    return this.#buffer.frameAt(this.#firstPage + index)
+  }
+
+  shows(area: Shown, domain: Domain): void {
+    this.#shown.push({ area, domain })
+  }
+
+  hides(area: Shown, domain: Domain): void {
+    this.#shown = this.#shown.filter((entry) => entry.area !== area || entry.domain !== domain)
+  }
+
+  revoked(): void {
+    this.dead = true
+    const shown = this.#shown
+    this.#shown = []
+    for (const { area, domain } of shown) area.withdraw(domain)
+  }
+
+  close(): void {
+    this.#buffer.removeImporter(this)
+    this.#file.put()
+  }
 }

@@ -2,14 +2,11 @@
 import { broken } from '../../../base/assert.ts'
 import { ENOMEM } from '../../../base/errno.ts'
 import { PAGE_BYTES, pageOf } from '../../../base/u64.ts'
-import type { Caller } from '../../files.ts'
+import type { Caller, UserAccount } from '../../files.ts'
 import type { AddressSpace } from '../../user-memory.ts'
-
-/** What pinned pages are charged to (`spec/02` §3.8). */
-export const ACCOUNT_NONE = 0
-export const ACCOUNT_USER = 1
-export const ACCOUNT_MM = 2
-export type AccountMode = typeof ACCOUNT_NONE | typeof ACCOUNT_USER | typeof ACCOUNT_MM
+import { ACCOUNT_NONE, type AccountMode, charge, uncharge } from './accounting.ts'
+import type { BufferSource, FileSource } from './page-source.ts'
+import { PinCounts, type PinSource } from './pin-counts.ts'
 
 /** Frame lists longer than this are given back when their pages object goes into the pool. */
 const FRAMES_KEPT = 512
@@ -19,6 +16,8 @@ const PAGES_MAX = 2 ** 30
 
 const PAGE_MASK = PAGE_BYTES - 1
 
+export { ACCOUNT_MM, ACCOUNT_NONE, ACCOUNT_USER, type AccountMode } from './accounting.ts'
+
 const NO_FRAMES = new Int32Array(0)
 const FRAMES_FIRST = 16
 
@@ -26,24 +25,36 @@ const FRAMES_FIRST = 16
 const BYTES = PAGE_BYTES
 
 /**
- * The memory behind one or more areas: pages of a process. Lazy: nothing is looked at until a domain needs it
- * (`spec/02` §3.1). Ownership: an mm reference while in use, a pin on every page in `frames` while pinned.
+ * The memory behind one or more areas: pages of a process, of a file, or a dma-buf. Lazy: nothing is looked at until a
+ * domain or an access needs it (`spec/02` §3.1). Ownership: an mm reference while in use, a pin on every page that an
+ * area in a domain or an access holds, each charged once. One area that shows the whole object pins it as a whole
+ * (`pin`); everybody else holds pages one by one (`hold`).
  */
-export class Pages {
-  /** Whose memory; `undefined` in the pool. */
+export class Pages implements PinSource {
+  /** Whose limit counts; `undefined` in the pool. */
   process: Caller | undefined = undefined
-  /** Address of the first page. */
+  /** What is charged: the address space and the user that the process had when it mapped. */
+  mm: AddressSpace | undefined = undefined
+  user: UserAccount | undefined = undefined
+  /** A file's memory; `undefined`: that of `mm`. */
+  file: FileSource | undefined = undefined
+  /** A dma-buf: never pinned and never charged. */
+  buffer: BufferSource | undefined = undefined
+  /** Address of the first page, or its place in the file. */
   hi = 0
   lo = 0
   /** Pages, PAGES_MAX at most. */
   count = 0
   writable = false
   accountMode: AccountMode = ACCOUNT_NONE
+  /** Pinned as a whole. */
   pinned = false
   /** The pinned page when it is the only one. */
   frame = 0
   /** Frames of the pinned pages, in order, when there are several. May be longer than `count`. */
   frames: Int32Array = NO_FRAMES
+  /** Pages held one by one. */
+  counts: PinCounts | undefined = undefined
   /** Areas that show it. */
   users = 0
 
@@ -57,36 +68,63 @@ export class Pages {
     writable: boolean,
     mode: AccountMode,
   ): void {
+    const { mm } = process
     this.process = process
+    this.mm = mm
+    this.user = process.user
     this.hi = hi
     this.lo = lo & ~PAGE_MASK
     this.count = pagesBetween(hi, lo, lastHi, lastLo)
     this.writable = writable
     this.accountMode = mode
     this.users = 1
-    process.mm.grab()
+    mm.grab()
   }
 
   /** No area shows it any more. */
   close(): void {
-    if (this.pinned) broken('pages object is closed while pinned')
-    this.process!.mm.drop()
+    if (this.pinned || this.counts !== undefined) broken('pages object is closed while pinned')
+    this.mm!.drop()
     this.process = undefined
+    this.mm = undefined
+    this.user = undefined
     if (this.frames.length > FRAMES_KEPT) this.frames = NO_FRAMES
+    if (this.file !== undefined || this.buffer !== undefined) this.#closeSource()
   }
 
-  /** Frame of a pinned page. */
+  /** Pages pinned and charged. */
+  get pinnedCount(): number {
+    return this.pinned ? this.count : (this.counts?.size ?? 0)
+  }
+
+  /** Frame of a page that is pinned, or a dma-buf's. */
   frameAt(index: number): number {
+    if (!this.pinned) return this.#frameNotWhole(index)
     return this.count === 1 ? this.frame : this.frames[index]!
   }
 
-  /** Pins every page and charges them. EFAULT, ENOMEM; undone on failure. */
+  /** Frame of a page if it is pinned. */
+  findFrame(index: number): number | undefined {
+    return this.pinned ? this.frameAt(index) : this.counts?.frameAt(index)
+  }
+
+  /** Pages from `index` on, `max` at most, whose frames are consecutive. */
+  runLength(index: number, max: number): number {
+    const { frames } = this
+    const whole = this.pinned && this.count > 1
+    const first = whole ? frames[index]! : this.frameAt(index)
+    let length = 1
+    if (whole) while (length < max && frames[index + length] === first + length) length++
+    else while (length < max && this.frameAt(index + length) === first + length) length++
+    return length
+  }
+
+  /** Pins every page and charges them. EFAULT, EINVAL (of a file), ENOMEM; undone on failure. */
   pin(): void {
-    const process = this.process!
-    const { mm } = process
-    if (this.count === 1) this.frame = mm.pin(this.hi, this.lo, this.writable)
-    else this.#pinAll(mm)
-    if (!this.#charge(process, mm)) {
+    const mm = this.mm!
+    if (this.count === 1 && this.file === undefined) this.frame = mm.pin(this.hi, this.lo, this.writable)
+    else this.#pinAll()
+    if (!this.charge(this.count)) {
       this.#unpinAll(mm)
       throw ENOMEM
     }
@@ -94,46 +132,101 @@ export class Pages {
   }
 
   unpin(): void {
-    const { process, count } = this
-    const { mm, user } = process!
     this.pinned = false
-    this.#unpinAll(mm)
-    mm.pinnedVm -= count
-    if (this.accountMode === ACCOUNT_USER) user.lockedPages -= count
-    else if (this.accountMode === ACCOUNT_MM) mm.lockedVm -= count
+    this.#unpinAll(this.mm!)
+    this.uncharge(this.count)
   }
 
-  /** `false`: over RLIMIT_MEMLOCK of the process that mapped. */
-  #charge(process: Caller, mm: AddressSpace): boolean {
-    const { count } = this
-    if (this.accountMode === ACCOUNT_USER) {
-      const locked = process.user.lockedPages + count
-      if (locked * BYTES > process.memlockBytes) return false
-      process.user.lockedPages = locked
-    } else if (this.accountMode === ACCOUNT_MM) {
-      const locked = mm.lockedVm + count
-      if (locked * BYTES > process.memlockBytes) return false
-      mm.lockedVm = locked
-    }
-    mm.pinnedVm += count
-    return true
-  }
-
-  #pinAll(mm: AddressSpace): void {
-    let done = 0
+  /** One more holder of some pages; as `pin`. */
+  hold(first: number, last: number): void {
+    if (this.buffer !== undefined) return
+    this.share()
+    const counts = this.counts!
+    const before = counts.size
     try {
-      for (; done < this.count; done++) this.#pinAt(mm, done)
+      counts.hold(first, last)
+      if (!this.charge(counts.size - before)) {
+        counts.release(first, last)
+        throw ENOMEM
+      }
     } catch (thrown) {
-      for (let i = 0; i < done; i++) mm.unpinPage(this.frames[i]!, this.writable)
+      this.#forgetCounts()
       throw thrown
     }
   }
 
-  /** The list grows with what is really there, not with what a caller claims. */
-  #pinAt(mm: AddressSpace, index: number): void {
+  release(first: number, last: number): void {
+    const { counts } = this
+    if (counts === undefined) return
+    const before = counts.size
+    counts.release(first, last)
+    this.uncharge(before - counts.size)
+    this.#forgetCounts()
+  }
+
+  /** From now on pages are held one by one. */
+  share(): void {
+    if (this.counts !== undefined) return
+    const counts = new PinCounts(this)
+    if (this.pinned) for (let i = 0; i < this.count; i++) counts.adopt(i, this.frameAt(i))
+    this.pinned = false
+    this.counts = counts
+  }
+
+  /** Pins one page, charging nothing. EFAULT, EINVAL, ENOMEM. */
+  pinPage(index: number): number {
+    if (this.file !== undefined) return this.file.pin(pageOf(this.hi, this.lo) + index)
     const lo = (this.lo >>> 0) + index * BYTES
     const hi = (this.hi + Math.floor(lo / 4294967296)) | 0
-    const frame = mm.pin(hi, lo | 0, this.writable)
+    return this.mm!.pin(hi, lo | 0, this.writable)
+  }
+
+  unpinFrame(frame: number): void {
+    if (this.file === undefined) this.mm!.unpinPage(frame, this.writable)
+    else this.file.unpin(frame, this.writable)
+  }
+
+  /** `false`, and nothing happens: over RLIMIT_MEMLOCK of the process that mapped. */
+  charge(pages: number): boolean {
+    return charge(this.accountMode, this.process!, this.mm!, this.user!, pages)
+  }
+
+  uncharge(pages: number): void {
+    uncharge(this.accountMode, this.mm!, this.user!, pages)
+  }
+
+  /** Charges the pinned pages to another process. `false`, and nothing happens: over its limit. */
+  chargeTo(process: Caller): boolean {
+    return charge(this.accountMode, process, process.mm, process.user, this.pinnedCount)
+  }
+
+  unchargeFrom(process: Caller): void {
+    uncharge(this.accountMode, process.mm, process.user, this.pinnedCount)
+  }
+
+  /** From now on the memory, a file's, is that of another process. What is charged stays as it is. */
+  changeProcess(process: Caller): void {
+    process.mm.grab()
+    this.mm!.drop()
+    this.process = process
+    this.mm = process.mm
+    this.user = process.user
+  }
+
+  #pinAll(): void {
+    let done = 0
+    try {
+      for (; done < this.count; done++) this.#pinAt(done)
+    } catch (thrown) {
+      for (let i = 0; i < done; i++) this.unpinFrame(this.frames[i]!)
+      throw thrown
+    }
+    if (this.count === 1) this.frame = this.frames[0]!
+  }
+
+  /** The list grows with what is really there, not with what a caller claims. */
+  #pinAt(index: number): void {
+    const frame = this.pinPage(index)
     if (index === this.frames.length) {
       const grown = new Int32Array(Math.min(Math.max(index * 2, FRAMES_FIRST), this.count))
       grown.set(this.frames)
@@ -143,8 +236,27 @@ export class Pages {
   }
 
   #unpinAll(mm: AddressSpace): void {
-    if (this.count === 1) return mm.unpinPage(this.frame, this.writable)
-    for (let i = 0; i < this.count; i++) mm.unpinPage(this.frames[i]!, this.writable)
+    if (this.count === 1 && this.file === undefined) return mm.unpinPage(this.frame, this.writable)
+    for (let i = 0; i < this.count; i++) this.unpinFrame(this.frames[i]!)
+  }
+
+  #frameNotWhole(index: number): number {
+    const frame = this.buffer === undefined ? this.counts?.frameAt(index) : this.buffer.frameAt(index)
+    if (frame === undefined) broken('frame of a page that is not pinned')
+    return frame
+  }
+
+  /** The object can be pinned as a whole again. */
+  #forgetCounts(): void {
+    if (this.counts!.size === 0) this.counts = undefined
+  }
+
+  #closeSource(): void {
+    const { file, buffer } = this
+    this.file = undefined
+    this.buffer = undefined
+    file?.close()
+    buffer?.close()
   }
 }
 

@@ -16,6 +16,9 @@ export const TIME_NANOS_MAX: number = 2 ** 53 - 1
 /** Highest object id that a table hands out (`spec/02` §1: ids are at most 2^31-1). */
 export const OBJECT_ID_MAX: number = 2 ** 31 - 1
 
+/** Areas of one address space (Linux's default vm.max_map_count). */
+export const AREAS_MAX = 65_530
+
 /** Runs of one sweep over the n-th failure. */
 export const SWEEP_RUNS_MAX = 100_000
 

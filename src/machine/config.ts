@@ -49,6 +49,8 @@ export interface MachineLatencies {
 export interface MachineConfig extends WorldOptions {
   /** RAM, a multiple of 4096, at most 4 GiB. Default 64 MiB. */
   readonly memoryBytes?: number
+  /** Huge pages of 2 MiB that are set aside of it. Default 0. */
+  readonly hugePages?: number
   readonly iommus: readonly IommuConfig[]
   readonly devices: readonly DeviceConfig[]
   readonly latencies?: Partial<MachineLatencies>

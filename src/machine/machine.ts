@@ -85,7 +85,11 @@ export class Machine {
     this.latencies = { ...NO_LATENCIES, ...config.latencies }
     this.world = createWorld(config)
     this.memory = new PhysicalMemory({ bytes: config.memoryBytes ?? 64 * 2 ** 20 })
-    this.frames = new FrameAllocator({ memory: this.memory, failpoints: this.world.failpoints })
+    this.frames = new FrameAllocator({
+      memory: this.memory,
+      failpoints: this.world.failpoints,
+      hugePages: config.hugePages ?? 0,
+    })
     this.core = new IommuCore(this.world)
     this.sva = new Sva(this.world)
     const devices = { find: (name: string): Device | undefined => this.findDevice(name)?.device }

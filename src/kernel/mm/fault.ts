@@ -5,6 +5,7 @@ import type { PhysicalMemory } from '../../hardware/memory.ts'
 import type { PageTable } from '../../hardware/page-tables/page-table.ts'
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_ERROR, VM_FAULT_OOM } from './fault-flags.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
+import { HugeFaults } from './huge-fault.ts'
 import type { Notifiers } from './notifiers.ts'
 import { accessOfProt, PROT_NONE, PROT_WRITE } from './prot.ts'
 import type { Vma } from './vma.ts'
@@ -18,17 +19,20 @@ export class PageFaults {
   readonly #frames: FrameAllocator
   readonly #table: PageTable
   readonly #notifiers: Notifiers
+  readonly #huge: HugeFaults
 
   constructor(memory: PhysicalMemory, frames: FrameAllocator, table: PageTable, notifiers: Notifiers) {
     this.#memory = memory
     this.#frames = frames
     this.#table = table
     this.#notifiers = notifiers
+    this.#huge = new HugeFaults(frames, table, notifiers)
   }
 
   /** Faults the page of `area` at (hi, lo) in; the area allows what `flags` want. VM_FAULT_ bits. */
   handle(area: Vma, hi: number, lo: number, flags: number): number {
     if (area.prot === PROT_NONE) return 0
+    if (area.huge) return this.#huge.handle(area, hi, lo, flags)
     const frame = this.#table.frameAt(hi, lo, 0)
     const exclusive = !area.shared && (flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) !== 0
     try {
@@ -54,7 +58,7 @@ export class PageFaults {
       this.#mapOwned(hi, lo, this.#copyOf(object.found), accessOfProt(area.prot))
       return bits
     }
-    this.#frames.get(object.found)
+    if (this.#frames.owns(object.found)) this.#frames.get(object.found)
     this.#mapOwned(hi, lo, object.found, accessOfProt(area.shared ? area.prot : area.prot & ~PROT_WRITE))
     return bits
   }
@@ -86,7 +90,7 @@ export class PageFaults {
     try {
       this.#table.map(hi, lo & ~0xfff, frame, 1, access, SHIFT_MAX)
     } catch (error) {
-      this.#frames.put(frame)
+      if (this.#frames.owns(frame)) this.#frames.put(frame)
       throw error
     }
   }

@@ -4,14 +4,17 @@ import { ENOMEM } from '../../base/errno.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import type { TableFrames } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
+import { HUGE_FRAMES, HugePool, hugeStart } from './huge-pool.ts'
 
 export interface FrameAllocatorOptions {
   readonly memory: PhysicalMemory
   readonly failpoints: Failpoints
   /** First frame handed out; at least 1, so that frame 0 never belongs to anybody. Default 1. */
   readonly firstFrame?: number
-  /** One past the last frame handed out. Default: all RAM. */
+  /** One past the last frame handed out. Default: all RAM, less the huge pages. */
   readonly endFrame?: number
+  /** Huge pages set aside at the end of RAM. Default 0. */
+  readonly hugePages?: number
 }
 
 /** What is known of a frame: word 0 counts its references; for a free one, word 3 is its position in the free list. */
@@ -39,16 +42,27 @@ export class FrameAllocator implements TableFrames {
   readonly #free: Int32Array
   /** FRAME_WORDS words a frame, so that what is known of it stands together. */
   readonly #known: Int32Array
+  /** Huge pages, which lie above all other frames. */
+  readonly huge: HugePool
 
-  constructor({ memory, failpoints, firstFrame = 1, endFrame = memory.frames }: FrameAllocatorOptions) {
+  constructor({
+    memory,
+    failpoints,
+    firstFrame = 1,
+    hugePages = 0,
+    endFrame = hugePages === 0 ? memory.frames : hugeStart(memory.frames, hugePages),
+  }: FrameAllocatorOptions) {
     assert(firstFrame >= 1 && endFrame <= memory.frames, `frames ${firstFrame} to ${endFrame}`)
+    assert(firstFrame < endFrame, `${hugePages} huge pages leave nothing of ${memory.frames} frames`)
     this.memory = memory
     this.firstFrame = firstFrame
     this.endFrame = endFrame
     this.#failpoints = failpoints
     this.#unused = firstFrame
     this.#free = new Int32Array(endFrame)
-    this.#known = new Int32Array(endFrame * FRAME_WORDS)
+    const first = hugeStart(memory.frames, hugePages)
+    this.#known = new Int32Array((hugePages === 0 ? endFrame : first + hugePages * HUGE_FRAMES) * FRAME_WORDS)
+    this.huge = new HugePool(this, failpoints, first, hugePages)
   }
 
   get freeFrames(): number {
@@ -94,6 +108,16 @@ export class FrameAllocator implements TableFrames {
   /** Puts the reference of each of `frames` frames. */
   freeContiguous(first: number, frames: number): void {
     for (let frame = first; frame < first + frames; frame++) this.put(frame)
+  }
+
+  /** One reference on each frame of a huge page, which the pool hands out. */
+  handOutHuge(first: number): void {
+    for (let frame = first; frame < first + HUGE_FRAMES; frame++) this.#handOut(frame)
+  }
+
+  /** Whether the frame's references are counted here: RAM is, a device's memory is not. */
+  owns(frame: number): boolean {
+    return frame * FRAME_WORDS < this.#known.length
   }
 
   references(frame: number): number {
@@ -181,7 +205,8 @@ export class FrameAllocator implements TableFrames {
   #release(frame: number): void {
     if (this.pins(frame) !== 0) wrong(frame, 'is pinned and lost its last reference')
     this.inUse--
-    this.#give(frame)
+    if (frame < this.endFrame) this.#give(frame)
+    else this.huge.freed(frame)
   }
 
   /** Any free frame, the one given back last first; -1 when there is none. */

@@ -31,4 +31,6 @@ export interface FileObject extends MappedObject {
   resize(pages: number): void
   /** Frame of a page that is there, or -1. */
   peek(page: number): number
+  /** The first page from `from` on that is there. */
+  nextPage(from: number): number | undefined
 }

@@ -89,6 +89,10 @@ export class MemoryObject implements FileObject {
     return frame === 0 ? -1 : frame
   }
 
+  nextPage(from: number): number | undefined {
+    return this.#store.next(from)
+  }
+
   /** Makes page `page` present; `found` is then its frame. VM_FAULT_ bits: 0, MAJOR, or an error. */
   fault(page: number): number {
     if (page >= this.#pages) return VM_FAULT_SIGBUS

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { assert, broken } from '../../base/assert.ts'
 import { EFAULT, ENOMEM } from '../../base/errno.ts'
-import { hiOf, loOf, PAGE_BYTES, pageHi, pageLo, pageOf, toBigint } from '../../base/u64.ts'
+import { hiOf, loOf, pageHi, pageLo, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
 import { PageTable } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
-import { Areas, type MmapOptions, USER_END_PAGE } from './areas.ts'
+import { Areas, USER_END_PAGE } from './areas.ts'
 import { PageFaults } from './fault.ts'
 import {
   FAULT_FLAG_INSTRUCTION,
@@ -19,13 +19,14 @@ import {
 } from './fault-flags.ts'
 import { PageSharing } from './fork.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
+import type { MmapOptions } from './mmap-options.ts'
 import { type MmNotifier, Notifiers } from './notifiers.ts'
 import { accessOfProt, PROT_EXEC, PROT_READ, PROT_WRITE } from './prot.ts'
 import { UserCopy } from './user-copy.ts'
 import type { Vma } from './vma.ts'
 import { Zapper } from './zap.ts'
 
-export type { MmapOptions } from './areas.ts'
+export type { MmapOptions } from './mmap-options.ts'
 export type { MmNotifier } from './notifiers.ts'
 
 // An imported constant is a load at each use, one of the module itself is part of the code.
@@ -145,8 +146,8 @@ export class Mm {
 
   /** Maps memory; returns its address. EINVAL, EEXIST, ENOMEM (no room, or past user space). */
   mmap(options: MmapOptions): bigint {
-    const { start, prot } = this.#areas.map(options)
-    if (options.populate === true) this.#populate(start, Math.ceil(options.lengthBytes / PAGE_BYTES), prot)
+    const { start, end, prot } = this.#areas.map(options)
+    if (options.populate === true) this.#populate(start, end, prot)
     return toBigint(pageHi(start), pageLo(start))
   }
 
@@ -165,6 +166,16 @@ export class Mm {
     this.#areas.discard(address, lengthBytes)
   }
 
+  /** Children do not get the areas of a range, or get them again (MADV_DONTFORK, MADV_DOFORK). EINVAL, ENOMEM. */
+  setDontFork(address: bigint, lengthBytes: number, dontFork: boolean): void {
+    this.#areas.setDontFork(address, lengthBytes, dontFork)
+  }
+
+  /** EINVAL; ENOMEM: the range has a hole. */
+  checkMapped(address: bigint, lengthBytes: number): void {
+    this.#areas.check(address, lengthBytes)
+  }
+
   /** An empty address space of the same machine. ENOMEM. */
   fresh(): Mm {
     return new Mm(this.#options)
@@ -176,7 +187,8 @@ export class Mm {
     const sharing = new PageSharing(this.memory, this.frames, child.table)
     try {
       for (let index = 0; index < this.#areas.list.length; index++) {
-        const area = this.#areas.list.at(index)
+        const area = this.#areas.list.at(index)!
+        if (area.dontFork) continue
         child.#areas.inherit(area)
         if (!area.shared) sharing.share(area, this.table)
       }
@@ -213,7 +225,7 @@ export class Mm {
   pin(hi: number, lo: number, write: boolean): number {
     const frame = this.table.frameAt(hi, lo, write ? READ_WRITE : READ)
     if (frame >= 0 && this.frames.pinExclusive(frame)) return frame
-    const own = this.#makePinnable(hi, lo, write)
+    const own = this.#makePinnable(hi, lo, write ? FAULT_FLAG_WRITE : FAULT_FLAG_UNSHARE)
     this.frames.pin(own)
     return own
   }
@@ -239,8 +251,11 @@ export class Mm {
 
   /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
   pinCountAt(hi: number, lo: number): number | undefined {
-    const frame = this.#frameFor(pageOf(hi, lo), PROT_READ)
-    return this.frames.pins(frame)
+    let frame = this.table.frameAt(hi, lo, READ)
+    if (frame < 0 || !this.frames.owns(frame) || this.findVma(hi, lo)?.object?.device === true) {
+      frame = this.#makePinnable(hi, lo, 0)
+    }
+    return this.frames.huge.owns(frame) ? undefined : this.frames.pins(frame)
   }
 
   /** Frame of a page for code that fills it in place; not pinned. EFAULT, ENOMEM. */
@@ -301,19 +316,21 @@ export class Mm {
     return frame
   }
 
-  #makePinnable(hi: number, lo: number, write: boolean): number {
+  /** get_user_pages: the page as `flags` want it. A device's memory has no pages to pin. EFAULT, ENOMEM. */
+  #makePinnable(hi: number, lo: number, flags: number): number {
     const area = this.findVma(hi, lo)
-    if (area === undefined || (area.prot & (write ? PROT_WRITE : PROT_READ)) === 0) throw EFAULT
-    const bits = this.handleFault(hi, lo, write ? FAULT_FLAG_WRITE : FAULT_FLAG_UNSHARE)
+    const access = (flags & FAULT_FLAG_WRITE) !== 0 ? PROT_WRITE : PROT_READ
+    if (area === undefined || (area.prot & access) === 0 || area.object?.device === true) throw EFAULT
+    const bits = this.handleFault(hi, lo, flags)
     if ((bits & VM_FAULT_ERROR) !== 0) throw (bits & VM_FAULT_OOM) === 0 ? EFAULT : ENOMEM
-    const frame = this.table.frameAt(hi, lo, write ? PROT_WRITE : PROT_READ)
+    const frame = this.table.frameAt(hi, lo, access)
     assert(frame >= 0, 'a resolved fault left no page')
     return frame
   }
 
-  #populate(start: number, pages: number, prot: number): void {
+  #populate(start: number, end: number, prot: number): void {
     const flags = (prot & PROT_WRITE) !== 0 ? FAULT_FLAG_WRITE : 0
-    for (let page = start; page < start + pages; page++) {
+    for (let page = start; page < end; page++) {
       if ((this.handleFault(pageHi(page), pageLo(page), flags) & VM_FAULT_ERROR) !== 0) return
     }
   }

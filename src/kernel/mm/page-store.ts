@@ -22,16 +22,33 @@ export class PageStore {
     this.count++
   }
 
+  /** The first page from `from` on that is there. */
+  next(from: number): number | undefined {
+    const first = Math.floor(from / CHUNK_PAGES)
+    for (let at = first; at < this.#near.length; at++) {
+      const found = nextInChunk(this.#near[at], at, from)
+      if (found !== undefined) return found
+    }
+    for (const at of this.#farChunks(first)) {
+      const found = nextInChunk(this.#far.get(at), at, from)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
   /** Takes out the pages from `first` on, ascending; `gone` is told the frame of each. */
   removeFrom(first: number, gone: (frame: number) => void): void {
     const from = Math.floor(first / CHUNK_PAGES)
     for (let at = from; at < this.#near.length; at++) this.#empty(this.#near[at], at, first, gone)
     if (this.#near.length > from + 1) this.#near.length = from + 1
-    for (const at of [...this.#far.keys()].sort((a, b) => a - b)) {
-      if (at < from) continue
+    for (const at of this.#farChunks(from)) {
       this.#empty(this.#far.get(at), at, first, gone)
       if (at > from) this.#far.delete(at)
     }
+  }
+
+  #farChunks(first: number): number[] {
+    return [...this.#far.keys()].filter((at) => at >= first).sort((a, b) => a - b)
   }
 
   #empty(chunk: Int32Array | undefined, at: number, first: number, gone: (frame: number) => void): void {
@@ -61,4 +78,11 @@ export class PageStore {
     this.#near[at] = chunk
     return chunk
   }
+}
+
+function nextInChunk(chunk: Int32Array | undefined, at: number, from: number): number | undefined {
+  if (chunk === undefined) return undefined
+  const base = at * CHUNK_PAGES
+  for (let i = Math.max(from - base, 0); i < CHUNK_PAGES; i++) if (chunk[i] !== 0) return base + i
+  return undefined
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import { pageHi, pageLo, pageOf } from '../../base/u64.ts'
+import { HUGE_FRAMES } from './huge-pool.ts'
 import type { Vma } from './vma.ts'
 
 /** The areas of an address space, ascending, never overlapping. */
@@ -12,8 +13,8 @@ export class VmaList {
     return this.#areas.length
   }
 
-  at(index: number): Vma {
-    return this.#areas[index]!
+  at(index: number): Vma | undefined {
+    return this.#areas[index]
   }
 
   /** The area that holds the address. */
@@ -49,9 +50,14 @@ export class VmaList {
     this.join(area.start, area.end)
   }
 
+  /** Whether `page` lies inside a huge page of an area. */
+  cutsHugePage(page: number): boolean {
+    return page % HUGE_FRAMES !== 0 && this.#cutAt(page)?.huge === true
+  }
+
   /** Number of areas that `cut` would add. */
   cutsNeeded(start: number, end: number): number {
-    return (this.#cutAt(start) ? 1 : 0) + (this.#cutAt(end) ? 1 : 0)
+    return (this.#cutAt(start) === undefined ? 0 : 1) + (this.#cutAt(end) === undefined ? 0 : 1)
   }
 
   /** Afterwards no area sticks out of [start, end). */
@@ -60,13 +66,13 @@ export class VmaList {
     this.#split(end)
   }
 
-  /** Takes out the areas of [start, end), after `cut`. */
+  /** Takes out the areas of [start, end), after `cut`; released last, because a file may go with the last of its areas. */
   remove(start: number, end: number): void {
     const from = this.indexAfter(start)
     let to = from
-    while (to < this.#areas.length && this.#areas[to]!.start < end) this.#areas[to++]!.release()
-    this.#areas.splice(from, to - from)
+    while (to < this.#areas.length && this.#areas[to]!.start < end) to++
     this.#last = undefined
+    for (const area of this.#areas.splice(from, to - from)) area.release()
   }
 
   /** Joins areas at and inside the borders of [start, end) that continue each other. */
@@ -81,23 +87,24 @@ export class VmaList {
   }
 
   /** Highest start of `pages` free pages below `top`, or -1. */
-  gapBelow(top: number, pages: number): number {
+  gapBelow(top: number, pages: number, align: number = 1): number {
     let ceiling = top
     for (let index = this.#areas.length - 1; index >= 0; index--) {
       const area = this.#areas[index]!
-      if (ceiling - area.end >= pages) return ceiling - pages
+      const start = below(ceiling - pages, align)
+      if (start >= area.end) return start
       ceiling = Math.min(ceiling, area.start)
     }
-    return ceiling >= pages ? ceiling - pages : -1
+    return below(ceiling - pages, align)
   }
 
   /** Lowest start of `pages` free pages from `bottom` on and below `top`, or -1. */
-  gapAbove(bottom: number, top: number, pages: number): number {
-    let floor = bottom
+  gapAbove(bottom: number, top: number, pages: number, align: number = 1): number {
+    let floor = Math.ceil(bottom / align) * align
     for (let index = this.indexAfter(bottom); index < this.#areas.length; index++) {
       const area = this.#areas[index]!
       if (area.start - floor >= pages) break
-      floor = area.end
+      floor = Math.ceil(area.end / align) * align
     }
     return floor + pages <= top ? floor : -1
   }
@@ -115,9 +122,10 @@ export class VmaList {
     return low
   }
 
-  #cutAt(page: number): boolean {
+  /** The area that `page` lies inside of, not at its start. */
+  #cutAt(page: number): Vma | undefined {
     const area = this.#areas[this.indexAfter(page)]
-    return area !== undefined && area.start < page
+    return area !== undefined && area.start < page ? area : undefined
   }
 
   #split(page: number): void {
@@ -132,4 +140,9 @@ export class VmaList {
     this.#areas.splice(index + 1, 1)
     this.#last = undefined
   }
+}
+
+/** The last aligned page at or below `page`; negative: none. */
+function below(page: number, align: number): number {
+  return page < 0 ? -1 : page - (page % align)
 }

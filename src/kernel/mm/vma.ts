@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import type { HugeReservation } from './huge-reservation.ts'
 import type { MappedObject, ObjectMapper } from './mapped-object.ts'
 import { PROT_ALL } from './prot.ts'
 
@@ -38,6 +39,8 @@ export class Vma {
   /** MADV_DONTFORK: children do not get it. */
   dontFork = false
   readonly holder: AreaHolder | undefined
+  /** Huge pages that this address space was promised for a private mapping. */
+  reservation: HugeReservation | undefined = undefined
   readonly #mapper: ObjectMapper
 
   constructor(mapper: ObjectMapper, start: number, end: number, prot: number, backing: Backing) {
@@ -66,6 +69,7 @@ export class Vma {
     const upper = new Vma(this.#mapper, page, this.end, this.prot, this)
     upper.objectPage = this.objectPage + (page - this.start)
     upper.dontFork = this.dontFork
+    upper.reservation = this.reservation
     this.end = page
     return upper
   }
@@ -73,13 +77,14 @@ export class Vma {
   /** Whether `upper` simply continues this area. */
   continuesWith(upper: Vma): boolean {
     if (this.end !== upper.start || this.prot !== upper.prot || this.shared !== upper.shared) return false
-    if (this.object !== upper.object || this.holder !== upper.holder || this.huge !== upper.huge) return false
-    if (this.maxProt !== upper.maxProt || this.dontFork !== upper.dontFork) return false
+    if (this.object !== upper.object || this.holder !== upper.holder) return false
+    if (this.huge || this.maxProt !== upper.maxProt || this.dontFork !== upper.dontFork) return false
     return this.object === undefined || this.objectPage + (this.end - this.start) === upper.objectPage
   }
 
   /** The holder goes last: it may be what keeps the object's file. */
   release(): void {
+    this.reservation?.drop(this.start, this.end)
     this.object?.removeMapper(this.#mapper)
     this.object?.put()
     this.holder?.put()

@@ -21,7 +21,10 @@ export class Zapper implements LeafSink {
   zap(start: number, end: number): void {
     this.#table.unmap(pageHi(start), pageLo(start), end - start, this)
     this.#notifiers.invalidate(start, end)
-    for (let i = 0; i < this.#batch.length; i++) this.#frames.put(this.#batch[i]!)
+    for (let i = 0; i < this.#batch.length; i++) {
+      const frame = this.#batch[i]!
+      if (this.#frames.owns(frame)) this.#frames.put(frame)
+    }
     this.#batch.length = 0
   }
 

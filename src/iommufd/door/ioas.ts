@@ -4,25 +4,53 @@ import {
   IOMMU_IOAS_MAP_FIXED_IOVA,
   IOMMU_IOAS_MAP_READABLE,
   IOMMU_IOAS_MAP_WRITEABLE,
+  IOMMU_OPTION_HUGE_PAGES,
+  IOMMU_OPTION_OP_GET,
+  IOMMU_OPTION_OP_SET,
+  IoasCopy,
   IoasMap,
+  IoasMapFile,
   IoasUnmap,
+  Option,
+  getU64,
+  setU64,
 } from '../abi/index.ts'
 import { hiOf, loOf, toBigint } from '../../base/u64.ts'
 import { typedError } from '../error.ts'
 import { ioasMap } from '../objects/ioas/ioas-map.ts'
+import { ioasHugePages } from '../objects/ioas/ioas-option.ts'
 import { ioasUnmap } from '../objects/ioas/ioas-unmap.ts'
 import type { Door } from './door.ts'
 
-export interface MapRequest {
-  /** Address in the calling process, bytes. */
-  readonly userAddress: bigint
-  readonly lengthBytes: bigint | number
+/** What all maps have in common. */
+export interface MapOptions {
   /** Given: a fixed I/O virtual address. Left out: the kernel chooses one (`spec/02` §3.4). */
   readonly iova?: bigint
   /** Default true. */
   readonly readable?: boolean
   /** Default true. */
   readonly writeable?: boolean
+}
+
+export interface MapRequest extends MapOptions {
+  /** Address in the calling process, bytes. */
+  readonly userAddress: bigint
+  readonly lengthBytes: bigint | number
+}
+
+export interface CopyRequest extends MapOptions {
+  /** Where the memory is mapped already. Default: the same I/O address space. */
+  readonly from?: Ioas
+  readonly fromIova: bigint
+  readonly lengthBytes: bigint | number
+}
+
+export interface MapFileRequest extends MapOptions {
+  /** A memfd or a dma-buf of the calling process. */
+  readonly fd: number
+  /** First byte of the file. */
+  readonly startBytes: bigint | number
+  readonly lengthBytes: bigint | number
 }
 
 export interface UnmapRequest {
@@ -49,10 +77,7 @@ export class Ioas {
   map(request: MapRequest): bigint {
     const { userAddress, lengthBytes, iova, readable = true, writeable = true } = request
     const command = this.#map
-    command.flags =
-      (iova === undefined ? 0 : IOMMU_IOAS_MAP_FIXED_IOVA) |
-      (readable ? IOMMU_IOAS_MAP_READABLE : 0) |
-      (writeable ? IOMMU_IOAS_MAP_WRITEABLE : 0)
+    command.flags = flagsOf(iova, readable, writeable)
     command.ioas_id = this.id
     command.user_va_hi = hiOf(userAddress)
     command.user_va_lo = loOf(userAddress)
@@ -82,6 +107,52 @@ export class Ioas {
     return toBigint(command.length_hi, command.length_lo)
   }
 
+  /**
+   * Maps memory that is mapped already, in this or another I/O address space, once more: both share its pages. Returns the
+   * I/O virtual address. Errors in the order of `spec/02` §3.3: EOVERFLOW, EINVAL, ENOENT, ENOSPC, EEXIST, EPERM (to be
+   * written to, and the memory is mapped read-only), and with a domain EFAULT and ENOMEM.
+   */
+  copy(request: CopyRequest): bigint {
+    const { from = this, fromIova, iova, readable = true, writeable = true } = request
+    const command = new IoasCopy()
+    command.flags = flagsOf(iova, readable, writeable)
+    command.src_ioas_id = from.id
+    command.dst_ioas_id = this.id
+    setU64(command, 'src_iova', fromIova)
+    setU64(command, 'dst_iova', iova ?? 0n)
+    setLength(command, request.lengthBytes)
+    this.#door.run(command, 'ioas.copy', { ...request })
+    return getU64(command, 'dst_iova')
+  }
+
+  /**
+   * Maps a file's memory and returns its I/O virtual address. Errors in the order of `spec/02` §3.3: EOVERFLOW, EINVAL,
+   * ENOENT, EBADF, ENODEV (a dma-buf that was taken back), ENOSPC, EEXIST, and with a domain EINVAL (past the file's end,
+   * or memory that cannot be pinned) and ENOMEM.
+   */
+  mapFile(request: MapFileRequest): bigint {
+    const { fd, startBytes, iova, readable = true, writeable = true } = request
+    const command = new IoasMapFile()
+    command.flags = flagsOf(iova, readable, writeable)
+    command.ioas_id = this.id
+    command.fd = fd
+    setU64(command, 'start', BigInt(startBytes))
+    setU64(command, 'iova', iova ?? 0n)
+    setLength(command, request.lengthBytes)
+    this.#door.run(command, 'ioas.mapFile', { ...request })
+    return getU64(command, 'iova')
+  }
+
+  /** Whether mappings may use pages above 4 KiB (`spec/02` §3.7). */
+  hugePages(): boolean {
+    return this.#option(IOMMU_OPTION_OP_GET, 0) === 1n
+  }
+
+  /** EINVAL: off, and page tables show mappings; EADDRINUSE: off, and a mapping is not whole pages. */
+  setHugePages(on: boolean): void {
+    this.#option(IOMMU_OPTION_OP_SET, on ? 1 : 0)
+  }
+
   /** `map` without bigint and without garbage: the command is the caller's, reused; throws the bare `Errno`. */
   mapCommand(command: IoasMap): void {
     ioasMap(this.#door.context, command, this.#door.caller)
@@ -98,10 +169,33 @@ export class Ioas {
     command.id = this.id
     this.#door.run(command, 'ioas.destroy', { id: this.id })
   }
+
+  #option(op: number, value: number): bigint {
+    const command = new Option()
+    command.op = op
+    command.option_id = IOMMU_OPTION_HUGE_PAGES
+    command.object_id = this.id
+    command.val64_lo = value
+    this.#door.call('ioas.hugePages', { id: this.id, op, value }, () =>
+      ioasHugePages(this.#door.context, command),
+    )
+    return getU64(command, 'val64')
+  }
+}
+
+function flagsOf(iova: bigint | undefined, readable: boolean, writeable: boolean): number {
+  return (
+    (iova === undefined ? 0 : IOMMU_IOAS_MAP_FIXED_IOVA) |
+    (readable ? IOMMU_IOAS_MAP_READABLE : 0) |
+    (writeable ? IOMMU_IOAS_MAP_WRITEABLE : 0)
+  )
 }
 
 /** A small number takes no bigint on its way; what is no whole number is the `RangeError` of `BigInt`. */
-function setLength(command: IoasMap | IoasUnmap, lengthBytes: bigint | number): void {
+function setLength(
+  command: IoasMap | IoasUnmap | IoasCopy | IoasMapFile,
+  lengthBytes: bigint | number,
+): void {
   if (typeof lengthBytes === 'number' && (lengthBytes | 0) === lengthBytes && lengthBytes >= 0) {
     command.length_hi = 0
     command.length_lo = lengthBytes

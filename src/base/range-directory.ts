@@ -59,19 +59,37 @@ export class RangeDirectory {
     this.found = 0
   }
 
+  /** Chunks mostly hold stretches of one length: the first guess is the chunk or near it. */
   #search(hi: number, lo: number): number {
     const page = pageOf(hi, lo)
-    const { pages } = this
-    let low = 0
-    let high = this.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const first = pages[middle]!
-      if (first < page || (first === page && this.#firstOffset(middle) <= (lo & 4095))) low = middle + 1
-      else high = middle
+    const { pages, length } = this
+    let low = -1
+    let high = length
+    let guess = this.#guess(page)
+    for (let near = 1; high - low > 1; near <<= 2) {
+      const first = pages[guess]!
+      if (first < page || (first === page && this.#firstOffset(guess) <= (lo & 4095))) {
+        low = guess
+        guess += near
+      } else {
+        high = guess
+        guess -= near
+      }
+      if (guess <= low || guess >= high) guess = (low + high) >> 1
     }
-    this.found = low === 0 ? 0 : low - 1
-    return low - 1
+    this.found = low < 0 ? 0 : low
+    return low
+  }
+
+  /** Where the page would be if all chunks were alike. */
+  #guess(page: number): number {
+    const { pages, length } = this
+    const top = length - 1
+    if (top <= 0) return 0
+    const first = pages[0]!
+    const last = pages[top]!
+    if (page <= first) return 0
+    return page >= last ? top : (((page - first) * top) / (last - first)) | 0
   }
 
   #firstOffset(place: number): number {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
  * What is measured. `goal` of a line with a peer: smallest ratio (peer's time / our time); of a line without: largest count.
- * No goal: for information. `ours.operations` and the peer's first argument are one round's work.
+ * No goal: for information. `kernel`: the loop of `peers/iommufd.c` that does the same. `ours.operations` and the peer's first argument are one round's work.
  */
 const FAULTS = 1 << 18
 const PEER_FAULTS = 1 << 16
@@ -92,9 +92,43 @@ export const LINES = [
     peer: { program: 'pipe', args: [PEER_FAULTS] },
   },
   {
+    name: 'byte-alloc-destroy',
+    about: 'byte door: IOAS_ALLOC and DESTROY of it',
+    unit: 'ns/pair',
+    kernel: 'alloc-destroy',
+    ours: { module: 'byte-door', params: { loop: 'alloc-destroy' }, operations: 1 << 18 },
+  },
+  {
+    name: 'byte-map-unmap',
+    about: 'byte door: MAP and UNMAP of 64 KiB with a mock domain attached',
+    unit: 'ns/pair',
+    kernel: 'map-unmap',
+    ours: { module: 'byte-door', params: { loop: 'map-unmap' }, operations: 1 << 16 },
+  },
+  {
+    name: 'byte-fault',
+    about: 'byte door: a fault triggered, read and answered; peer: pipe ping-pong of 40 B and 16 B',
+    unit: 'ns/fault',
+    goal: 2,
+    kernel: 'faults-1',
+    ours: { module: 'byte-door', params: { loop: 'faults', batch: 1 }, operations: 1 << 18 },
+    peer: { program: 'pipe', args: [PEER_FAULTS] },
+  },
+  {
+    name: 'byte-fault-64',
+    about:
+      'byte door: 64 faults in one read and one write; peer: pipe ping-pong of 40 B and 16 B, once a fault',
+    unit: 'ns/fault',
+    goal: 5,
+    kernel: 'faults-64',
+    ours: { module: 'byte-door', params: { loop: 'faults', batch: 64 }, operations: 1 << 18 },
+    peer: { program: 'pipe', args: [PEER_FAULTS] },
+  },
+  {
     name: 'area-unmap-map',
     about: 'an area unmapped and mapped again among 100 000; peer: GLib GTree',
     unit: 'ns/pair',
+    goal: 1.4,
     ours: { module: 'range-map', params: { areas: 100_000, find: false }, operations: 1_000_000 },
     peer: { program: 'area-tree', args: [500_000, 100_000] },
   },
@@ -102,6 +136,7 @@ export const LINES = [
     name: 'area-find',
     about: 'the area of an address among 100 000; peer: GLib GTree',
     unit: 'ns/find',
+    goal: 1.3,
     ours: { module: 'range-map', params: { areas: 100_000, find: true }, operations: 4_000_000 },
     peer: { program: 'area-tree', args: [1_000_000, 100_000, 'find'] },
   },

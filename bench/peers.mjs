@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 const SOURCES = fileURLToPath(new URL('./peers/', import.meta.url))
 const UNAVAILABLE = 77
 const NEEDS_GLIB = new Set(['iotlb', 'area-tree'])
+const STATIC = new Set(['iommufd'])
 const COMPILER = process.env.CC ?? 'cc'
 
 /** Thrown when this machine cannot run a peer; the message says why. */
@@ -29,6 +30,11 @@ export class Peers {
   #directory = undefined
   #built = new Map()
 
+  /** Where the programs are, once there is one. */
+  get directory() {
+    return this.#directory
+  }
+
   /** Compiles the program once; throws PeerUnavailable when that is not possible here. */
   build(program) {
     let result = this.#built.get(program)
@@ -45,6 +51,7 @@ export class Peers {
       this.#directory ??= mkdtempSync(join(tmpdir(), 'iopf-bench-'))
       const output = join(this.#directory, program)
       const libraries = NEEDS_GLIB.has(program) ? glibFlags() : ['-pthread']
+      if (STATIC.has(program)) libraries.push('-static')
       const args = ['-O3', '-Wall', '-o', output, join(SOURCES, `${program}.c`), ...libraries]
       const compiled = spawnSync(COMPILER, args, { encoding: 'utf8' })
       if (compiled.error !== undefined) throw new PeerUnavailable(`no C compiler (${COMPILER})`)

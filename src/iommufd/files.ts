@@ -120,6 +120,9 @@ export abstract class OpenFile {
     return POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM
   }
 
+  /** Calls back at every wake-up of who waits in poll(2), inside the step that wakes. Default: nobody is ever woken. */
+  onWake(_callback: () => void): void {}
+
   /** `address`: the ioctl's pointer in the caller's memory. Returns the ioctl's result. */
   ioctl(_caller: Caller, _number: number, _addressHi: number, _addressLo: number): number {
     throw ENOTTY

@@ -32,6 +32,10 @@ class FaultFile extends OpenFile {
     return this.#object.poll()
   }
 
+  override onWake(callback: () => void): void {
+    this.#object.addPoller(callback)
+  }
+
   /** The queue first: dropping the context may tear it down, which needs the queue unused. */
   protected override release(): void {
     this.#object.users--

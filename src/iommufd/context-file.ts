@@ -16,17 +16,28 @@ export interface OpenOptions {
   readonly wakeLatencyNanos?: number
 }
 
+const VFIO_NODE = '/dev/vfio/vfio'
+
 /** An open /dev/iommu: one context each. */
 export class ContextFile extends OpenFile {
   readonly context: Context
+  override readonly positioned: boolean = true
+  override readonly executable: boolean = true
+  readonly #options: OpenOptions
 
   constructor(options: OpenOptions, name: string = '/dev/iommu') {
     super(name)
+    this.#options = options
     this.context = new Context(this, options.world, options.devices, options.wakeLatencyNanos ?? 0)
   }
 
   override ioctl(caller: Caller, number: number, addressHi: number, addressLo: number): number {
     return dispatchIoctl(this.context, caller, number, addressHi, addressLo)
+  }
+
+  /** The same node again: another context. */
+  override reopen(): OpenFile {
+    return openNode(this.#options, this.name)
   }
 
   protected override release(): void {
@@ -37,12 +48,13 @@ export class ContextFile extends OpenFile {
 
 /** Registers /dev/iommu, and /dev/vfio/vfio, whose contexts charge pinned pages to the mm (`spec/02` §1). */
 export function registerIommufd(nodes: DeviceNodes, options: OpenOptions): void {
-  nodes.register('/dev/iommu', () => new ContextFile(options))
-  nodes.register('/dev/vfio/vfio', () => {
-    const file = new ContextFile(options, '/dev/vfio/vfio')
-    file.context.accountMode = ACCOUNT_MM
-    return file
-  })
+  for (const path of ['/dev/iommu', VFIO_NODE]) nodes.register(path, () => openNode(options, path))
+}
+
+function openNode(options: OpenOptions, path: string): ContextFile {
+  const file = new ContextFile(options, path)
+  if (path === VFIO_NODE) file.context.accountMode = ACCOUNT_MM
+  return file
 }
 
 /** The context behind a descriptor. EBADF; EINVAL: not a /dev/iommu. */

@@ -61,6 +61,8 @@ export interface Mapping {
   /** First page of the object that is shown. */
   readonly objectPage: number
   readonly owner?: MappingOwner
+  /** PROT_ bits that mprotect may not grant. */
+  readonly refusedProt?: number
 }
 
 /** An open file description: shared by every descriptor that was duplicated from it, released at the last close. */
@@ -71,6 +73,12 @@ export abstract class OpenFile {
   references = 1
   /** O_ flags, as F_GETFL shows them. */
   flags: number = O_RDWR
+  /** Whether pread(2) and pwrite(2) get as far as the file; streams are ESPIPE. */
+  readonly positioned: boolean = false
+  /** Anonymous files cannot be mapped for execution. */
+  readonly executable: boolean = false
+  /** Past it mappings are EOVERFLOW, in pages. */
+  readonly pagesMax: number = 2 ** 52
 
   constructor(name: string) {
     this.name = name
@@ -100,14 +108,14 @@ export abstract class OpenFile {
     throw EINVAL
   }
 
-  /** pread(2); ESPIPE: a stream. */
+  /** pread(2) of a file that is `positioned` and can be read. */
   pread(_buffer: UserBuffer, _offset: number): number {
-    throw ESPIPE
+    throw EINVAL
   }
 
-  /** pwrite(2); ESPIPE: a stream. */
+  /** pwrite(2), as `pread`. */
   pwrite(_buffer: UserBuffer, _offset: number): number {
-    throw ESPIPE
+    throw EINVAL
   }
 
   /** lseek(2); ESPIPE: a stream. */
@@ -128,13 +136,23 @@ export abstract class OpenFile {
     throw ENOTTY
   }
 
-  /** ENODEV: nothing to map. */
+  /** What an area shows. ENODEV (a class that does not override it, before anything is unmapped). */
   mmap(_caller: Caller, _request: MmapRequest): Mapping {
     throw ENODEV
   }
 
   /** ftruncate(2); EINVAL: not a file with a length. */
   truncate(_bytes: number): void {
+    throw EINVAL
+  }
+
+  /** The seals of a memfd. EINVAL: another file. */
+  get seals(): number {
+    throw EINVAL
+  }
+
+  /** EINVAL, EPERM, EBUSY. */
+  addSeals(_seals: number): void {
     throw EINVAL
   }
 

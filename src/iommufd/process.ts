@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
-import { EBADF, EFAULT, EINVAL, EPERM } from '../base/errno.ts'
+import { EBADF, EFAULT, EINVAL, ENOENT, EPERM, ESPIPE } from '../base/errno.ts'
 import { compareU64, hiOf, loOf } from '../base/u64.ts'
 import type { Mm } from '../kernel/mm/mm.ts'
 import { type Caller, FdTable, OpenFile, POLL_ERR, POLL_HUP, POLL_NVAL, UserAccount } from './files.ts'
 import {
   O_ACCMODE,
   O_CLOEXEC,
+  O_LARGEFILE,
   O_RDONLY,
   O_RDWR,
+  O_TRUNC,
   O_WRONLY,
   RLIMIT_MEMLOCK,
   RLIMIT_NOFILE,
+  SEEK_HOLE,
+  SEEK_SET,
 } from './fs/constants.ts'
 import { DeviceNodes } from './fs/device-nodes.ts'
 import { fcntl } from './fs/fcntl.ts'
-import { type MmapArguments, madvise, memfdCreate, mmap, mprotect, munmap } from './fs/memory-calls.ts'
+import { fileIoctl } from './fs/file-ioctls.ts'
+import { memfdCreate } from './fs/memfd-create.ts'
+import { type MmapArguments, mmap } from './fs/memory-calls.ts'
+import { madvise, mprotect, munmap } from './fs/range-calls.ts'
 import { StandardFile } from './fs/standard-file.ts'
 import { type AddressSpace, MemoryBuffer, type UserMemory } from './user-memory.ts'
 
@@ -55,6 +62,9 @@ export interface PollEntry {
   revents?: number
 }
 
+/** Flags of open(2) that the file does not remember. */
+const OPEN_ONLY: number = O_CLOEXEC | O_TRUNC
+
 /** Most descriptors that a limit can allow. */
 const OPEN_FILES_HARD = 1048576
 
@@ -93,12 +103,15 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     return this.#exited
   }
 
-  /** open(2). The number is taken first: EMFILE; then ENOENT, and the errors of the device. */
+  /**
+   * open(2) of a device node, or of /proc/self/fd/N. The number is taken first: EMFILE; then ENOENT, ENXIO (a file
+   * without a path), and the errors of the device.
+   */
   open(path: string, flags: number = O_RDWR): number {
     const fd = this.files.reserve((flags & O_CLOEXEC) !== 0)
     try {
-      const file = this.nodes.open(path, this)
-      file.flags = flags & ~O_CLOEXEC
+      const file = this.#openFile(path, flags)
+      file.flags = (flags & ~OPEN_ONLY) | O_LARGEFILE
       this.files.install(fd, file)
     } catch (thrown) {
       this.files.unreserve(fd)
@@ -113,7 +126,12 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
 
   /** ioctl(2): `address` is a pointer into the process's memory. */
   ioctl(fd: number, number: number, address: bigint): number {
-    return this.files.get(fd).ioctl(this, number, hiOf(address), loOf(address))
+    const file = this.files.get(fd)
+    const hi = hiOf(address)
+    const lo = loOf(address)
+    // What every file answers is asked first, but not on the way of iommufd's own numbers.
+    const common = (number & 0xff00) === 0x3b00 ? undefined : fileIoctl(this, fd, number, hi, lo)
+    return common ?? file.ioctl(this, number, hi, lo)
   }
 
   /** read(2) into the process's memory. */
@@ -133,19 +151,26 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
   /** pread(2). */
   pread(fd: number, address: bigint, count: bigint | number, offset: number): number {
     if (offset < 0) throw EINVAL
+    if (!this.files.get(fd).positioned) throw ESPIPE
     const file = this.#fileFor(fd, O_WRONLY)
+    if (file.read === OpenFile.prototype.read) throw EINVAL
     return file.pread(this.#buffer(address, BigInt(count)), offset)
   }
 
   /** pwrite(2). */
   pwrite(fd: number, address: bigint, count: bigint | number, offset: number): number {
     if (offset < 0) throw EINVAL
+    if (!this.files.get(fd).positioned) throw ESPIPE
     const file = this.#fileFor(fd, O_RDONLY)
+    if (file.write === OpenFile.prototype.write) throw EINVAL
     return file.pwrite(this.#buffer(address, BigInt(count)), offset)
   }
 
+  /** EINVAL: an unknown `whence`, before ESPIPE. */
   lseek(fd: number, offset: number = 0, whence: number = 0): number {
-    return this.files.get(fd).seek(offset, whence)
+    const file = this.files.get(fd)
+    if (!(whence >= SEEK_SET && whence <= SEEK_HOLE)) throw EINVAL
+    return file.seek(offset, whence)
   }
 
   /** What poll(2) says of one descriptor when everything is asked for; NVAL: not open. Never waits. */
@@ -208,15 +233,15 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
   }
 
   munmap(this: Process, address: bigint, lengthBytes: bigint | number): void {
-    munmap(this, address, BigInt(lengthBytes))
+    munmap(this.mm, address, BigInt.asUintN(64, BigInt(lengthBytes)))
   }
 
   mprotect(this: Process, address: bigint, lengthBytes: bigint | number, prot: number): void {
-    mprotect(this, address, BigInt(lengthBytes), prot)
+    mprotect(this.mm, address, BigInt.asUintN(64, BigInt(lengthBytes)), prot)
   }
 
   madvise(this: Process, address: bigint, lengthBytes: bigint | number, advice: number): void {
-    madvise(this, address, BigInt(lengthBytes), advice)
+    madvise(this.mm, address, BigInt.asUintN(64, BigInt(lengthBytes)), advice)
   }
 
   /** The process's own load. EFAULT where the real one is killed by a signal. */
@@ -281,6 +306,14 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     child.openFilesHard = this.openFilesHard
     child.files.copyFrom(this.files)
     return child
+  }
+
+  #openFile(path: string, flags: number): OpenFile {
+    const again = /^\/proc\/self\/fd\/(\d+)$/.exec(path)
+    if (again === null) return this.nodes.open(path, this)
+    const file = this.files.find(Number(again[1]))
+    if (file === undefined) throw ENOENT
+    return file.reopen(flags)
   }
 
   /** EBADF: not open, or not open for that (`refused`: the O_ mode that does not do). */

@@ -38,6 +38,8 @@ export interface UserBuffer {
   readonly lengthBytes: number
   /** Set when the bytes can be reached directly. */
   readonly view: DataView | undefined
+  /** Bytes that the last copy moved before it ended or failed. */
+  readonly copied: number
   copyIn(position: number, into: Uint8Array, length: number): void
   copyOut(position: number, from: Uint8Array, length: number): void
 }
@@ -47,6 +49,7 @@ export class BytesBuffer implements UserBuffer {
   readonly bytes: Uint8Array
   /** May be set lower than the bytes there are. */
   lengthBytes: number
+  copied = 0
   readonly view: DataView
 
   constructor(bytes: Uint8Array) {
@@ -57,10 +60,12 @@ export class BytesBuffer implements UserBuffer {
 
   copyIn(position: number, into: Uint8Array, length: number): void {
     for (let i = 0; i < length; i++) into[i] = this.bytes[position + i]!
+    this.copied = length
   }
 
   copyOut(position: number, from: Uint8Array, length: number): void {
     for (let i = 0; i < length; i++) this.bytes[position + i] = from[i]!
+    this.copied = length
   }
 }
 
@@ -77,6 +82,10 @@ export class MemoryBuffer implements UserBuffer {
     this.#hi = hi
     this.#lo = lo
     this.lengthBytes = lengthBytes
+  }
+
+  get copied(): number {
+    return this.#memory.copied
   }
 
   copyIn(position: number, into: Uint8Array, length: number): void {

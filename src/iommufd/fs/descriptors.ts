@@ -68,10 +68,15 @@ export class Descriptors<F extends Held> {
     return this.#files[fd]
   }
 
-  /** A second descriptor of the same open file, as dup(2) and F_DUPFD. EBADF; EINVAL: `from`; EMFILE. */
-  dup(fd: number, from: number = 0, closeOnExec: boolean = false): number {
+  /** A second descriptor of the same open file, as dup(2). EBADF, EMFILE. */
+  dup(fd: number): number {
+    return this.open(this.get(fd))
+  }
+
+  /** The same from a number on, as F_DUPFD. EBADF; EINVAL: `from` is not below the limit; EMFILE. */
+  dupFrom(fd: number, from: number, closeOnExec: boolean): number {
     const file = this.get(fd)
-    if (!(from >= 0 && from < this.limit) && from !== 0) throw EINVAL
+    if (!(from >= 0 && from < this.limit)) throw EINVAL
     return this.open(file, closeOnExec, from)
   }
 

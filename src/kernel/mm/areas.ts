@@ -49,7 +49,8 @@ export class Areas implements ObjectMapper {
     const pages = mappedPages(options)
     if ((options.prot & ~PROT_ALL) !== 0) throw EINVAL
     this.#alloc()
-    const start = this.#place(options, pages)
+    const start = this.findPlace(options, pages)
+    if (options.address !== undefined) this.#remove(start, start + pages)
     const end = start + pages
     const backing = options.backing?.() ?? options
     const made = backing.object === undefined && backing.shared === true
@@ -132,14 +133,14 @@ export class Areas implements ObjectMapper {
     }
   }
 
-  #place(options: MmapOptions, pages: number): number {
+  /** First page of the place for a mapping. EINVAL, EEXIST, ENOMEM. */
+  findPlace(options: MmapOptions, pages: number = mappedPages(options)): number {
     const { address, noReplace, hint, huge } = options
     if (address === undefined) return this.#firstFit(pages, huge === true ? HUGE_FRAMES : 1, hint)
     const start = pageOfAddress(address)
     if (start + pages > USER_END_PAGE) throw ENOMEM
     if (huge === true && start % HUGE_FRAMES !== 0) throw EINVAL
     if (noReplace === true && this.list.overlaps(start, start + pages)) throw EEXIST
-    this.#remove(start, start + pages)
     return start
   }
 

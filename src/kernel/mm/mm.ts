@@ -50,6 +50,7 @@ export class Mm {
   readonly table: PageTable
   readonly memory: PhysicalMemory
   readonly frames: FrameAllocator
+  readonly failpoints: Failpoints
   /** Process-wide PASID of SVA; -1 until the first bind. */
   pasid = -1
   /** Counters that iommufd charges (VmPin, VmLck), in pages. */
@@ -72,6 +73,7 @@ export class Mm {
     this.#options = options
     this.memory = memory
     this.frames = frames
+    this.failpoints = options.failpoints
     this.table = new PageTable({ memory, format: X86_64_4_LEVEL, frames })
     this.#faults = new PageFaults(memory, frames, this.table, this.#notifiers)
     this.#areas = new Areas({
@@ -142,6 +144,12 @@ export class Mm {
   /** The process ends: its user goes. */
   exit(): void {
     this.putUser()
+  }
+
+  /** Where `mmap` would put it; nothing is changed. The errors of `mmap` that come of the place. */
+  findPlace(options: MmapOptions): bigint {
+    const start = this.#areas.findPlace(options)
+    return toBigint(pageHi(start), pageLo(start))
   }
 
   /** Maps memory; returns its address. EINVAL, EEXIST, ENOMEM (no room, or past user space). */
@@ -271,7 +279,7 @@ export class Mm {
   /** copy_from_user. EFAULT at the first byte that cannot be read: `copied` bytes are in `into` then. */
   copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void {
     this.copied = 0
-    if (this.#options.failpoints.hit('copy_user')) throw EFAULT
+    if (this.failpoints.hit('copy_user')) throw EFAULT
     this.copied = this.#copies.load(hi, lo, into, offset, length)
     if (this.copied < length) throw EFAULT
   }
@@ -279,7 +287,7 @@ export class Mm {
   /** copy_to_user. EFAULT at the first byte that cannot be written: `copied` bytes have been. */
   copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void {
     this.copied = 0
-    if (this.#options.failpoints.hit('copy_user')) throw EFAULT
+    if (this.failpoints.hit('copy_user')) throw EFAULT
     this.copied = this.#copies.store(hi, lo, from, offset, length)
     if (this.copied < length) throw EFAULT
   }

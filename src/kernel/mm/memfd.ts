@@ -47,9 +47,9 @@ export class Memfd {
     if (!grows) this.#zeroTail(bytes)
   }
 
-  /** Pins the page for long; returns its frame. EINVAL: past the end; ENOMEM. */
+  /** Pins the page for long; returns its frame. EINVAL: not wholly inside the file (observed on 7.2.13); ENOMEM. */
   pin(page: number): number {
-    if (page >= this.object.pages) throw EINVAL
+    if ((page + 1) * PAGE > this.#sizeBytes) throw EINVAL
     const frame = this.#frameFor(page)
     this.frames.pin(frame)
     return frame

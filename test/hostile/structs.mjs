@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/** Hostile structs for every ioctl: the right size with doubtful fields, wrong sizes, plain noise. */
+import { readFileSync } from 'node:fs'
+import { fieldOf, fill } from './values.mjs'
+
+const table = JSON.parse(readFileSync(new URL('../../src/iommufd/abi/abi.json', import.meta.url), 'utf8'))
+
+const VFIO_STRUCT = ['argsz', 'flags'].map((name, index) => fieldOf({ name, offset: index * 4, size: 4 }))
+const VFIO_LONGS = ['user_va', 'iova', 'length'].map((name, index) =>
+  fieldOf({ name, offset: 8 + index * 8, size: 8 }),
+)
+/** Numbers of a VFIO container, with the offsets of their 64-bit fields. */
+const VFIO = [
+  { number: 0x3b64, size: 0, fields: [] },
+  { number: 0x3b65, size: 0, fields: [] },
+  { number: 0x3b66, size: 0, fields: [] },
+  { number: 0x3b70, size: 24, fields: VFIO_STRUCT },
+  { number: 0x3b71, size: 32, fields: [...VFIO_STRUCT, ...VFIO_LONGS] },
+  {
+    number: 0x3b72,
+    size: 24,
+    fields: [...VFIO_STRUCT, ...VFIO_LONGS.slice(1).map((field) => ({ ...field, offset: field.offset - 8 }))],
+  },
+]
+
+/** Number, size and fields of each command; the test command once for each member of its union. */
+const COMMANDS = Object.entries(table.min_size).flatMap(([name, [struct]]) => {
+  const { size, fields } = table.structs[struct]
+  const number = table.ioctls[name]
+  const plain = fields.filter((field) => field.c !== 'aggregate' && !field.name.includes('.')).map(fieldOf)
+  const members = fields.filter((field) => field.c === 'aggregate').map((field) => field.name)
+  if (members.length === 0) return [{ number, size, fields: plain }]
+  const test = plain.map((field) => (field.name === 'op' ? { ...field, kind: 'operation' } : field))
+  return members.map((member) => ({
+    number,
+    size,
+    fields: [...test, ...fields.filter((field) => field.name.startsWith(`${member}.`)).map(fieldOf)],
+  }))
+})
+
+const ORDINARY = COMMANDS.filter(({ number }) => number !== table.ioctls.IOMMU_TEST_CMD)
+const TEST = COMMANDS.filter(({ number }) => number === table.ioctls.IOMMU_TEST_CMD)
+
+/** Which member of the test command's union an operation reads: in the order of the operations, several share one. */
+const TEST_OPERATIONS = 23
+
+function chosenCommand(random) {
+  const choice = random.below(100)
+  if (choice < 50) return random.of(ORDINARY)
+  return choice < 92 ? random.of(TEST) : random.of(VFIO)
+}
+
+function numberOf(command, random) {
+  if (random.chance(0.97)) return command.number
+  return random.chance(0.5) ? 0x3b00 | random.below(256) : random.word()
+}
+
+function sizeOf(command, random) {
+  if (random.chance(0.92)) return command.size
+  if (random.chance(0.6)) return random.below(100)
+  return random.chance(0.5) ? random.word() : random.below(9000)
+}
+
+export const STRUCT_BYTES_MAX = 96
+
+/** Fills `bytes` with a struct; returns its ioctl's number. */
+export function hostileStruct(bytes, view, random) {
+  const command = chosenCommand(random)
+  if (random.chance(0.05)) for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256)
+  else bytes.fill(0)
+  for (const field of command.fields) fill(view, field, random)
+  const operation = command.fields.find(({ kind }) => kind === 'operation')
+  if (operation !== undefined && random.chance(0.98))
+    view.setUint32(operation.offset, random.below(TEST_OPERATIONS + 2), true)
+  view.setUint32(0, sizeOf(command, random), true)
+  if (random.chance(0.02)) bytes[random.below(bytes.length)] ^= 1 << random.below(8)
+  return numberOf(command, random)
+}

@@ -2,10 +2,11 @@
 import { assert } from '../base/assert.ts'
 import { EINVAL } from '../base/errno.ts'
 import type { World } from '../trace/world.ts'
-import { OpenFile } from './files.ts'
+import { type Mapping, type MmapRequest, OpenFile } from './files.ts'
 import type { DeviceNodes } from './fs/device-nodes.ts'
 import { dispatchIoctl } from './ioctl-dispatch.ts'
 import { Context, type DeviceDirectory } from './objects/context.ts'
+import { mmapContext } from './objects/viommu/mmap.ts'
 import { ACCOUNT_MM } from './objects/ioas/pages.ts'
 import type { Caller } from './files.ts'
 
@@ -14,6 +15,8 @@ export interface OpenOptions {
   readonly devices: DeviceDirectory
   /** Virtual nanoseconds from a queued fault to the step of whoever waits for it; default 0. */
   readonly wakeLatencyNanos?: number
+  /** The test ABI's machine, where there is a mock IOMMU. */
+  readonly mock?: object | undefined
 }
 
 const VFIO_NODE = '/dev/vfio/vfio'
@@ -29,6 +32,7 @@ export class ContextFile extends OpenFile {
     super(name)
     this.#options = options
     this.context = new Context(this, options.world, options.devices, options.wakeLatencyNanos ?? 0)
+    this.context.mock = options.mock
   }
 
   override ioctl(caller: Caller, number: number, addressHi: number, addressLo: number): number {
@@ -38,6 +42,10 @@ export class ContextFile extends OpenFile {
   /** The same node again: another context. */
   override reopen(): OpenFile {
     return openNode(this.#options, this.name)
+  }
+
+  override mmap(_caller: Caller, request: MmapRequest): Mapping {
+    return mmapContext(this.context, request)
   }
 
   protected override release(): void {

@@ -6,7 +6,15 @@ import { type Command, type IoctlRow, row } from './ioctl-entry.ts'
 import type { Context } from './objects/context.ts'
 import { destroyObject } from './objects/destroy.ts'
 import { faultQueueAlloc } from './objects/fault/fault-queue-alloc.ts'
+import { getHwInfo } from './objects/device/hw-info.ts'
+import { hwptGetDirtyBitmap, hwptSetDirtyTracking } from './objects/hwpt/dirty-tracking.ts'
 import { hwptAlloc } from './objects/hwpt/hwpt-alloc.ts'
+import { hwptInvalidate } from './objects/hwpt/invalidate.ts'
+import { option } from './objects/option.ts'
+import { hwQueueAlloc } from './objects/viommu/hw-queue.ts'
+import { vdeviceAlloc } from './objects/viommu/vdevice.ts'
+import { veventqAlloc } from './objects/viommu/veventq-alloc.ts'
+import { viommuAlloc } from './objects/viommu/viommu-alloc.ts'
 import { ioasAlloc } from './objects/ioas/ioas-alloc.ts'
 import { ioasChangeProcess } from './objects/ioas/change-process.ts'
 import { ioasCopy } from './objects/ioas/ioas-copy.ts'
@@ -14,6 +22,7 @@ import { ioasMap } from './objects/ioas/ioas-map.ts'
 import { ioasMapFile } from './objects/ioas/ioas-map-file.ts'
 import { ioasAllowIovas, ioasIovaRanges } from './objects/ioas/ioas-ranges.ts'
 import { ioasUnmap } from './objects/ioas/ioas-unmap.ts'
+import { TestCommand, testCommand } from './selftest/test-command.ts'
 import { answersVfioIoas, vfioIoas } from './vfio-compat/vfio-ioas.ts'
 
 /**
@@ -32,7 +41,17 @@ export const IOCTLS: readonly IoctlRow[] = [
   row('IOMMU_IOAS_CHANGE_PROCESS', abi.IoasChangeProcess, ioasChangeProcess, 'none'),
   row('IOMMU_VFIO_IOAS', abi.VfioIoas, vfioIoas, { when: answersVfioIoas }),
   row('IOMMU_HWPT_ALLOC', abi.HwptAlloc, hwptAlloc),
+  row('IOMMU_GET_HW_INFO', abi.HwInfo, getHwInfo),
+  row('IOMMU_HWPT_SET_DIRTY_TRACKING', abi.HwptSetDirtyTracking, hwptSetDirtyTracking, 'none'),
+  row('IOMMU_HWPT_GET_DIRTY_BITMAP', abi.HwptGetDirtyBitmap, hwptGetDirtyBitmap, 'none'),
+  row('IOMMU_HWPT_INVALIDATE', abi.HwptInvalidate, hwptInvalidate, { onError: 'always' }),
+  row('IOMMU_OPTION', abi.Option, option, { bytes: [16, 24] }),
+  row('IOMMU_VIOMMU_ALLOC', abi.ViommuAlloc, viommuAlloc),
+  row('IOMMU_VDEVICE_ALLOC', abi.VdeviceAlloc, vdeviceAlloc),
+  row('IOMMU_VEVENTQ_ALLOC', abi.VeventqAlloc, veventqAlloc),
+  row('IOMMU_HW_QUEUE_ALLOC', abi.HwQueueAlloc, hwQueueAlloc),
   row('IOMMU_FAULT_QUEUE_ALLOC', abi.FaultAlloc, faultQueueAlloc),
+  row('IOMMU_TEST_CMD', TestCommand, testCommand, { when: (command) => command.answered }),
 ]
 
 /** The numbers of the table end here, and with the test commands at the one behind. */

@@ -145,6 +145,8 @@ const DEFINITIONS = {
   group_write: { category: 'iommufd', args: { cookie: 'u32', code: 'u32' } },
   /** The queue answered for user space: detach, replace, close. */
   group_auto_response: { category: 'iommufd', args: { dev_id: 'u32', grpid: 'u32', code: 'response' } },
+  /** The event queue of a vIOMMU had no room: its lost-events marker has this number. */
+  vevent_lost: { category: 'iommufd', args: { queue: 'u32', sequence: 'u32' } },
 
   evict: { category: 'handler', args: { addr: 'hex64', pages: 'u32', dirty: 'bool' } },
   page_in: { category: 'handler', args: { addr: 'hex64', pages: 'u32' } },

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../base/assert.ts'
 import type { Device } from '../../kernel/iommu/device.ts'
 import type { World } from '../../trace/world.ts'
 import type { OpenFile } from '../files.ts'
 import { IgroupTable } from './device/igroup.ts'
 import type { IoasObject } from './ioas/ioas.ts'
 import { type IommufdObject, ObjectTable } from './object-table.ts'
+import { MmapRegions } from './viommu/mmap-regions.ts'
 import { ACCOUNT_USER, type AccountMode } from './ioas/pages.ts'
 
 /** Finds the machine's devices by name. */
@@ -29,16 +29,20 @@ export class Context {
   mock: object | undefined = undefined
   /** The IOAS that VFIO's ioctls work on (`spec/02` §10). */
   vfioIoas: IoasObject | undefined = undefined
+  /** What mmap(2) on the file shows. */
+  readonly mmapRegions: MmapRegions
   /** VFIO's ioctls serve a container of devices without an IOMMU. */
   noIommu = false
-  /** What the running command makes: finished after its answer is out, else undone. */
-  #created: IommufdObject | undefined = undefined
+  /** How the steps of the running command are undone, and ended. */
+  readonly #undo: (() => void)[] = []
+  readonly #finish: (() => void)[] = []
 
   constructor(file: OpenFile, world: World, devices: DeviceDirectory, wakeLatencyNanos: number) {
     this.file = file
     this.world = world
     this.devices = devices
     this.wakeLatencyNanos = wakeLatencyNanos
+    this.mmapRegions = new MmapRegions(world.failpoints)
   }
 
   /** Calls of ioctls that are not built, by number. */
@@ -48,25 +52,33 @@ export class Context {
     this.unbuilt.set(number, (this.unbuilt.get(number) ?? 0) + 1)
   }
 
-  /** Drafts the object that the running command makes. */
+  /** Drafts an object that the running command makes. */
   create<T extends IommufdObject>(object: T): T {
-    assert(this.#created === undefined, 'one command makes one object')
-    this.#created = this.objects.draft(object)
-    return object
+    const draft = this.objects.draft(object)
+    this.onAbort(() => this.objects.abort(draft))
+    this.onFinish(() => this.objects.finalize(draft))
+    return draft
+  }
+
+  /** Undoes a step of the running command when something after it fails, its answer included. The last step goes first. */
+  onAbort(undo: () => void): void {
+    this.#undo.push(undo)
+  }
+
+  /** Ends a step of the running command once it has succeeded and its answer is out. */
+  onFinish(finish: () => void): void {
+    this.#finish.push(finish)
   }
 
   /** The command succeeded and its answer is out. */
   finalizeCreated(): void {
-    const object = this.#created
-    if (object === undefined) return
-    this.#created = undefined
-    this.objects.finalize(object)
+    if (this.#undo.length === 0 && this.#finish.length === 0) return
+    this.#undo.length = 0
+    for (const finish of this.#finish.splice(0)) finish()
   }
 
   abortCreated(): void {
-    const object = this.#created
-    if (object === undefined) return
-    this.#created = undefined
-    this.objects.abort(object)
+    this.#finish.length = 0
+    for (const undo of this.#undo.splice(0).reverse()) undo()
   }
 }

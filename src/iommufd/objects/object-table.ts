@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
-import { EBUSY, ENOENT } from '../../base/errno.ts'
+import { EBUSY, ENOENT, ENOSPC } from '../../base/errno.ts'
 import { IdTable } from '../../base/id-table.ts'
+import { OBJECT_ID_MAX } from '../../base/limits.ts'
 
 /** Kinds of objects, in the kernel's numbers (`spec/02` §1.3). */
 export const OBJECT_DEVICE = 1
@@ -37,6 +38,9 @@ export abstract class IommufdObject {
   /** Called once the object can be looked up. */
   finalized(): void {}
 
+  /** Before the id is taken away: ends what must not outlive the object. */
+  preDestroy(): void {}
+
   /** Undoes a creation that failed after `draft`. */
   abort(): void {
     this.destroy()
@@ -45,9 +49,14 @@ export abstract class IommufdObject {
 
 /** The ids of one context: lowest free from 1, used again at once. */
 export class ObjectTable {
-  readonly #table: IdTable<IommufdObject> = new IdTable<IommufdObject>()
+  readonly #table: IdTable<IommufdObject>
   /** Ids taken by drafts. */
   #drafts = 0
+
+  /** `lastId`: the highest id there is. */
+  constructor(lastId: number = OBJECT_ID_MAX) {
+    this.#table = new IdTable<IommufdObject>(1, lastId)
+  }
 
   /** Number of finished objects. */
   get size(): number {
@@ -59,10 +68,15 @@ export class ObjectTable {
     return this.#table.size === 0 && this.#drafts === 0
   }
 
-  /** Gives the object its id; nobody can look it up yet. ENOSPC. */
+  /** Gives the object its id; nobody can look it up yet. EBUSY: all ids are taken. */
   draft<T extends IommufdObject>(object: T): T {
     assert(object.id === 0, `object ${object.id} already has an id`)
-    object.id = this.#table.reserve()
+    try {
+      object.id = this.#table.reserve()
+    } catch (thrown) {
+      object.abort()
+      throw thrown === ENOSPC ? EBUSY : thrown
+    }
     this.#drafts++
     return object
   }
@@ -106,6 +120,13 @@ export class ObjectTable {
     this.#remove(object)
   }
 
+  /** Destroys an object behind its users' back: its id is never used again (`spec/02` §1, tombstone). */
+  bury(object: IommufdObject): void {
+    assert(object.users === 1, `object ${object.id} is buried with ${object.users} users`)
+    this.#table.bury(object.id)
+    object.destroy()
+  }
+
   /** Ascending sweeps until nothing is left that nobody uses. Returns the number of objects that remain. */
   teardown(): number {
     for (let destroyed = 1; destroyed > 0; ) {
@@ -125,6 +146,8 @@ export class ObjectTable {
   }
 
   #remove(object: IommufdObject): void {
+    object.preDestroy()
+    assert(object.waitCount === 1, `object ${object.id} is destroyed while it is looked at`)
     this.#table.erase(object.id)
     object.destroy()
   }

@@ -11,6 +11,8 @@ import {
   PASID_CAPABILITY,
   PASID_CONTROL,
   PASID_ENABLE,
+  PASID_EXEC,
+  PASID_PRIV,
   PASID_WIDTH_MASK,
   PASID_WIDTH_SHIFT,
   PRI_ALLOCATION,
@@ -47,6 +49,14 @@ export function pciEnablePasid(config: ConfigSpace): void {
 export function pciDisablePasid(config: ConfigSpace): void {
   const at = config.findCapability(CAPABILITY_PASID)
   if (at !== 0) config.write16(at + PASID_CONTROL, 0)
+}
+
+/** What the function may do with PASIDs, as it is enabled. */
+export function pciPasidFeatures(config: ConfigSpace): { readonly exec: boolean; readonly priv: boolean } {
+  const at = config.findCapability(CAPABILITY_PASID)
+  const control = at === 0 ? 0 : config.read16(at + PASID_CONTROL)
+  const on = (control & PASID_ENABLE) !== 0
+  return { exec: on && (control & PASID_EXEC) !== 0, priv: on && (control & PASID_PRIV) !== 0 }
 }
 
 /** Linux's pci_enable_ats: EINVAL without the capability or for a unit below 4 KiB, EBUSY when enabled. */

@@ -39,7 +39,7 @@ export function pinRange(
   ioas: IoasObject | undefined,
   range: PinnedRange,
   options: PinOptions,
-  frames: Int32Array,
+  frames: Int32Array | number[],
 ): void {
   endOf(range)
   if (ioas === undefined) throw ENOENT

@@ -31,7 +31,7 @@ export function lockPages(
   lo: number,
   lengthHi: number,
   lengthLo: number,
-  frames: Int32Array,
+  frames: Int32Array | number[],
 ): void {
   const range = { hi, lo, lengthHi, lengthLo }
   pinRange(access.ioas, range, { flags: ACCESS_RW_READ, locks: true }, frames)

@@ -9,7 +9,12 @@ export const CHUNK_SHIFT = 6
 const SHIFT = 6
 const RANK = 63
 
-const FIRST_CHUNKS = 4
+const FIRST_CHUNKS = 1
+
+/** Columns of every map until its first range: an empty map costs no memory outside the heap. */
+const NO_INTS = new Int32Array(0)
+const NO_BYTES = new Uint8Array(0)
+const NO_PAGES = new Float64Array(0)
 
 /**
  * The columns in which a `RangeMap` keeps its ranges: chunks of up to 64 in ascending order, linked with each other.
@@ -21,29 +26,25 @@ const FIRST_CHUNKS = 4
  */
 export class RangeChunks<T> {
   /** Ranges in each chunk. */
-  counts: Int32Array = new Int32Array(0)
+  counts: Int32Array = NO_INTS
   /** Neighbour chunks, -1 at the ends; `next` also links free chunks. */
-  next: Int32Array = new Int32Array(0)
-  previous: Int32Array = new Int32Array(0)
+  next: Int32Array = NO_INTS
+  previous: Int32Array = NO_INTS
   /** Place in the chunk, by slot. */
-  order: Uint8Array = new Uint8Array(0)
+  order: Uint8Array = NO_BYTES
   /** By index: chunk number × CHUNK + place. */
-  startPages: Float64Array = new Float64Array(0)
-  lastPages: Float64Array = new Float64Array(0)
+  startPages: Float64Array = NO_PAGES
+  lastPages: Float64Array = NO_PAGES
   /** Start offset in bits 11:0, last offset in bits 27:16. */
-  offsets: Int32Array = new Int32Array(0)
+  offsets: Int32Array = NO_INTS
   readonly values: (T | undefined)[] = []
   /** `order`, four places a word, the lowest rank in the lowest bits. */
-  #orderWords: Int32Array = new Int32Array(0)
+  #orderWords: Int32Array = NO_INTS
   #free = -1
-
-  constructor() {
-    this.#grow(FIRST_CHUNKS)
-  }
 
   /** Takes a free chunk and links it after another one (-1: it is alone). */
   take(after: number): number {
-    if (this.#free < 0) this.#grow(this.counts.length * 2)
+    if (this.#free < 0) this.#grow(Math.max(this.counts.length * 2, FIRST_CHUNKS))
     const chunk = this.#free
     this.#free = this.next[chunk]!
     const following = after < 0 ? -1 : this.next[after]!

@@ -7,14 +7,18 @@ const SHIFT = CHUNK_SHIFT
 
 const FIRST_LENGTH = 16
 
+/** The directory of every empty map. */
+const NO_CHUNKS = new Int32Array(1)
+const NO_PAGES = new Float64Array([Number.POSITIVE_INFINITY])
+
 /** Which chunk of a `RangeMap` holds an address: the chunks in ascending order, searched by their first pages. */
 export class RangeDirectory {
   length = 0
   /** Place of the chunk that the last `find` found: it looks there first. */
   found = 0
   /** Chunk numbers, and the page of the first range of each; behind them Infinity. */
-  chunks: Int32Array = new Int32Array(FIRST_LENGTH)
-  pages: Float64Array = new Float64Array(FIRST_LENGTH).fill(Number.POSITIVE_INFINITY)
+  chunks: Int32Array = NO_CHUNKS
+  pages: Float64Array = NO_PAGES
   readonly #columns: RangeChunks<unknown>
 
   constructor(columns: RangeChunks<unknown>) {
@@ -98,7 +102,7 @@ export class RangeDirectory {
   }
 
   #grow(): void {
-    const chunks = new Int32Array(this.chunks.length * 2)
+    const chunks = new Int32Array(Math.max(this.chunks.length * 2, FIRST_LENGTH))
     chunks.set(this.chunks)
     this.chunks = chunks
     const pages = new Float64Array(chunks.length).fill(Number.POSITIVE_INFINITY)

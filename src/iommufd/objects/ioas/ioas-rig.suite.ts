@@ -19,6 +19,7 @@ import {
 } from '../../abi/index.ts'
 import { contextOf, openContext } from '../../context-file.ts'
 import { DmaBufFile } from '../../fs/dma-buf-file.ts'
+import { MemfdFile } from '../../fs/memfd-file.ts'
 import type { Command } from '../../ioctl-entry.ts'
 import { rowOf } from '../../ioctl-table.ts'
 import { Process, type ProcessOptions } from '../../process.ts'
@@ -135,7 +136,7 @@ export class IoasRig {
     const buffer = new DmaBuf(this.frames, pages * 4096)
     const { files } = this.process
     const fd = files.reserve()
-    files.install(fd, new DmaBufFile(buffer))
+    files.install(fd, new DmaBufFile(buffer, 2))
     return { fd, buffer }
   }
 
@@ -224,6 +225,15 @@ export class IoasRig {
   physicalOf(address: bigint, process: Process = this.process): number {
     const page = Number(address >> 12n)
     return process.mm.frameForRead(page) * 4096 + Number(address & 4095n)
+  }
+
+  /** Frame of a page of a memfd. */
+  fileFrame(fd: number, page: number): number {
+    const file = this.process.files.get(fd)
+    if (!(file instanceof MemfdFile)) throw new Error(`descriptor ${fd} is not a memfd`)
+    const frame = file.memfd.pin(page)
+    file.memfd.unpin(frame, false)
+    return frame
   }
 }
 

@@ -26,6 +26,7 @@ const NUMBERS = {
   EBUSY: 16,
   EEXIST: 17,
   ENODEV: 19,
+  ENOTDIR: 20,
   EINVAL: 22,
   EMFILE: 24,
   ENOTTY: 25,
@@ -69,6 +70,7 @@ export const EFAULT: Errno = new ErrnoValue('EFAULT')
 export const EBUSY: Errno = new ErrnoValue('EBUSY')
 export const EEXIST: Errno = new ErrnoValue('EEXIST')
 export const ENODEV: Errno = new ErrnoValue('ENODEV')
+export const ENOTDIR: Errno = new ErrnoValue('ENOTDIR')
 export const EINVAL: Errno = new ErrnoValue('EINVAL')
 export const EMFILE: Errno = new ErrnoValue('EMFILE')
 export const ENOTTY: Errno = new ErrnoValue('ENOTTY')

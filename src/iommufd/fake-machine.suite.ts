@@ -184,6 +184,10 @@ export class FakeMm implements AddressSpace {
     return this.pins
   }
 
+  frameForRead(page: number): number {
+    return page
+  }
+
   grab(): void {
     this.references++
   }

@@ -26,6 +26,8 @@ export interface AddressSpace extends UserMemory {
   writeFrame(frame: number, at: number, from: Uint8Array, offset: number, length: number): void
   /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
   pinCountAt(hi: number, lo: number): number | undefined
+  /** Frame of a page, which is faulted in for reading; not pinned. EFAULT, ENOMEM. */
+  frameForRead(page: number): number
   /** A reference to the struct, which outlives the process. */
   grab(): void
   drop(): void

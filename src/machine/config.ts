@@ -3,7 +3,8 @@
 import type { FaultPolicy } from '../kernel/iommu/fault.ts'
 import type { WorldOptions } from '../trace/world.ts'
 
-export interface IommuConfig {
+/** A unit of our own, with its driver: devices are behind it. */
+export interface SimpleConfig {
   readonly name: string
   readonly model: 'simple'
   /** Records of the page-request ring: a power of two, 2 … 65536. Default 256. */
@@ -13,6 +14,16 @@ export interface IommuConfig {
   /** Of the page tables that the driver makes. Default x86-64-4level. */
   readonly format?: 'x86-64-4level' | 'x86-64-5level'
 }
+
+/** The kernel's test IOMMU, one a machine: user space makes its devices, by IOMMU_TEST_CMD on /dev/iommu. */
+export interface MockConfig {
+  readonly name: string
+  readonly model: 'mock'
+  /** Also operations that report any fault and tell of responses and fault queues. Default false. */
+  readonly extended?: boolean
+}
+
+export type IommuConfig = SimpleConfig | MockConfig
 
 export interface DeviceConfig {
   readonly name: string

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import { assert } from '../../../base/assert.ts'
 import { EINVAL, ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
 import { IdTable } from '../../../base/id-table.ts'
 import type { World } from '../../../trace/world.ts'
@@ -202,9 +203,11 @@ export class MockIommu implements IommuDriver {
     return viommu
   }
 
-  /** The machine is shut down: no device is left. */
+  /** The machine is shut down: every device and page table is gone. */
   stop(): void {
     this.queue.free()
+    assert(this.deviceCount === 0, `${this.deviceCount} mock devices are left`)
+    assert(this.tables.inUse === 0, `${this.tables.inUse} tables of mock page tables are left`)
   }
 }
 

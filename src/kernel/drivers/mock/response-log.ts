@@ -19,14 +19,10 @@ export interface LoggedResponse {
 
 /** The page responses that reached the mock, until somebody asks. */
 export class ResponseLog {
-  /** Responses that found the log full since it was drained last. */
+  /** Responses that found the log full, since the machine came up. */
   lost = 0
   readonly #records: LoggedResponse[] = []
-  #sequence = 0
-
-  get length(): number {
-    return this.#records.length
-  }
+  #sequence = 1
 
   add(mockIndex: number, request: Fault, code: number): void {
     const sequence = this.#sequence++
@@ -38,8 +34,8 @@ export class ResponseLog {
     this.#records.push({ mockIndex, flags, pasid, grpid, addrHi, addrLo, code, sequence })
   }
 
-  /** Takes the oldest `count`, or as many as there are. */
-  take(count: number): LoggedResponse[] {
-    return this.#records.splice(0, count)
+  /** Takes the oldest. */
+  take(): LoggedResponse | undefined {
+    return this.#records.shift()
   }
 }

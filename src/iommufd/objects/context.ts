@@ -79,6 +79,6 @@ export class Context {
 
   abortCreated(): void {
     this.#finish.length = 0
-    for (const undo of this.#undo.splice(0).reverse()) undo()
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) undo()
   }
 }

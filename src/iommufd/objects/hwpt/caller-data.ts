@@ -18,7 +18,7 @@ function copyAt(place: Place, offset: number, into: Uint8Array, at: number, leng
   place.memory.copyIn(hi | 0, lo | 0, into, at, length)
 }
 
-/** What a command's `data_type`, `data_len` and `data_uptr` say. */
+/** What a command's `data_len` and `data_uptr` say; `type`: what it says of the data's meaning. */
 export class CallerData implements UserData {
   readonly type: number
   readonly lengthBytes: number
@@ -27,13 +27,13 @@ export class CallerData implements UserData {
   constructor(
     memory: UserMemory,
     command: {
-      readonly data_type: number
       readonly data_len: number
       readonly data_uptr_hi: number
       readonly data_uptr_lo: number
     },
+    type: number,
   ) {
-    this.type = command.data_type
+    this.type = type
     this.lengthBytes = command.data_len
     this.#place = { memory, hi: command.data_uptr_hi, lo: command.data_uptr_lo }
   }

@@ -39,7 +39,7 @@ export function hwptAlloc(context: Context, command: HwptAlloc, caller: Caller):
     context,
     device,
     flags: command.flags,
-    data: new CallerData(caller.memory, command),
+    data: new CallerData(caller.memory, command, command.data_type),
     fault,
   }
   const hwpt = allocOn(request, parent)

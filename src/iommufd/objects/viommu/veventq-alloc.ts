@@ -29,6 +29,10 @@ class VeventqFile extends OpenFile {
     return this.#object.poll()
   }
 
+  override onWake(callback: () => void): void {
+    this.#object.addPoller(callback)
+  }
+
   protected override release(): void {
     this.#object.users--
     this.#context.file.put()

@@ -34,6 +34,7 @@ export class VeventqObject extends IommufdObject implements EventSink {
   /** Says that events were lost after all of `#events`. */
   #lost: VirtualEvent | undefined = undefined
   #sequence = 0
+  readonly #pollers: (() => void)[] = []
   #callback: (() => void) | undefined = undefined
   #alarm: Alarm | undefined = undefined
 
@@ -113,6 +114,11 @@ export class VeventqObject extends IommufdObject implements EventSink {
     else this.#alarm ??= this.#world.clock.createAlarm('vevent_wake', () => this.#callback?.())
   }
 
+  /** Calls back at every event, inside the step that reports it: only mark or arm something there. */
+  addPoller(poller: () => void): void {
+    this.#pollers.push(poller)
+  }
+
   get #first(): VirtualEvent | undefined {
     return this.#events[0] ?? this.#lost
   }
@@ -129,8 +135,9 @@ export class VeventqObject extends IommufdObject implements EventSink {
 
   #wake(): void {
     const alarm = this.#alarm
-    if (this.#callback === undefined || alarm === undefined || alarm.armed) return
-    alarm.arm(this.#world.decisions.latency('vevent_wake', this.#wakeLatencyNanos))
+    if (this.#callback !== undefined && alarm !== undefined && !alarm.armed)
+      alarm.arm(this.#world.decisions.latency('vevent_wake', this.#wakeLatencyNanos))
+    for (const poller of this.#pollers) poller()
   }
 }
 

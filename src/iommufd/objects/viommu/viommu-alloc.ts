@@ -18,8 +18,7 @@ export function viommuAlloc(context: Context, command: ViommuAlloc, caller: Call
   if (!paging.traits.nestParent) throw EINVAL
   if (context.world.failpoints.hit('alloc_viommu')) throw ENOMEM
   const viommu = context.create(new ViommuObject(paging, driver, type, context.mmapRegions))
-  const userData =
-    command.data_len === 0 ? undefined : new CallerData(caller.memory, { ...command, data_type: type })
+  const userData = command.data_len === 0 ? undefined : new CallerData(caller.memory, command, type)
   viommu.start(driver.viommuInit(device, { type, parent: paging.domain, port: viommu, userData }))
   command.out_viommu_id = viommu.id
 }

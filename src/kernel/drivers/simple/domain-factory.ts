@@ -5,19 +5,27 @@ import { CAP_FORMATS_SHIFT, CAP_NESTED, CAP_PASID_BITS_MASK } from '../../../har
 import type { PhysicalMemory } from '../../../hardware/memory.ts'
 import type { World } from '../../../trace/world.ts'
 import type { Domain } from '../../iommu/domain.ts'
-import { ALLOC_NEST_PARENT, ALLOC_PASID, type NestedOptions, type PagingOptions } from '../../iommu/driver.ts'
+import {
+  ALLOC_DIRTY_TRACKING,
+  ALLOC_NEST_PARENT,
+  ALLOC_PASID,
+  type NestedOptions,
+  type PagingOptions,
+} from '../../iommu/driver.ts'
 import type { FaultHandler } from '../../iommu/fault.ts'
 import type { FrameAllocator } from '../../mm/frame-allocator.ts'
 import type { Mm } from '../../mm/mm.ts'
 import type { CommandRing } from './command-ring.ts'
 import { formatOf } from './formats.ts'
 import type { Invalidation } from './invalidation.ts'
-import { decodeNested, NESTED_DATA_SIMPLE, NestedDomain } from './nested-domain.ts'
+import { decodeNested, NestedDomain } from './nested-domain.ts'
 import { createTable, PagingDomain } from './paging-domain.ts'
 import { SvaDomain } from './sva-domain.ts'
+import { NESTED_DATA_SIMPLE } from './user-abi.ts'
 
 /** Tags of IOTLB entries are 16 bits; 0 is the static domains'. */
 const TAG_MAX = 0xffff
+const PAGING_FLAGS = ALLOC_NEST_PARENT | ALLOC_DIRTY_TRACKING | ALLOC_PASID
 
 export interface DomainParts {
   /** The driver. */
@@ -48,18 +56,25 @@ export class DomainFactory {
     return this.#tags.size
   }
 
-  /** EOPNOTSUPP for flags or a format that the unit lacks, ENOSPC without a tag, ENOMEM. */
+  /** The kernel's own tables have dirty bits. */
+  get marksDirty(): boolean {
+    return formatOf(this.#parts.format).dirtyLo !== 0
+  }
+
+  /** EOPNOTSUPP for flags, data or a format that the unit lacks, ENOSPC without a tag, ENOMEM. */
   paging(options: PagingOptions): PagingDomain {
     const { owner, capability, format } = this.#parts
     const nestParent = (options.flags & ALLOC_NEST_PARENT) !== 0
-    if ((options.flags & ~(ALLOC_NEST_PARENT | ALLOC_PASID)) !== 0) throw EOPNOTSUPP
+    const dirty = (options.flags & ALLOC_DIRTY_TRACKING) !== 0
+    if ((options.flags & ~PAGING_FLAGS) !== 0 || options.userData !== undefined) throw EOPNOTSUPP
+    if (dirty && !this.marksDirty) throw EOPNOTSUPP
     if (nestParent && (capability & CAP_NESTED) === 0) throw EOPNOTSUPP
     if ((options.flags & ALLOC_PASID) !== 0 && (capability & CAP_PASID_BITS_MASK) === 0) throw EOPNOTSUPP
     if (!this.#supports(format)) throw EOPNOTSUPP
     const parts = { ...this.#parts, giveTag: this.#giveTag }
     return this.#tagged((tag) => {
       const table = createTable(parts, formatOf(format))
-      return new PagingDomain(owner, parts, { ...options, tag, format, table, nestParent })
+      return new PagingDomain(owner, parts, { ...options, tag, format, table, nestParent, dirty })
     })
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../../base/assert.ts'
+import { EOPNOTSUPP } from '../../../base/errno.ts'
 import type { Interrupt } from '../../../hardware/interrupt.ts'
 import { CAP_PASID_BITS_MASK, REG_CAPABILITY } from '../../../hardware/iommus/simple/layout.ts'
 import type { PhysicalMemory } from '../../../hardware/memory.ts'
@@ -14,8 +15,10 @@ import { Device } from '../../iommu/device.ts'
 import { DOMAIN_DMA, type Domain } from '../../iommu/domain.ts'
 import {
   CAP_CACHE_COHERENCY,
+  CAP_DIRTY_TRACKING,
   CAP_NOEXEC,
   CAP_PCI_ATS_SUPPORTED,
+  type HwInfo,
   type IommuDevice,
   type IommuDriver,
   type NestedOptions,
@@ -47,6 +50,7 @@ import { SimpleDevice, SimpleDevices, simpleDeviceOf } from './simple-device.ts'
 import { blockedDomain, identityDomain, type SimpleDomain } from './simple-domain.ts'
 import { allocateUnitMemory, type RingSizes, startUnit, stopUnit, type UnitMemory } from './start.ts'
 import { EntryTable, writeDevice } from './tables.ts'
+import { HW_INFO_BYTES, HW_INFO_SIMPLE } from './user-abi.ts'
 
 export interface SimpleDriverOptions {
   /** Of the unit, for the trace and messages. */
@@ -226,7 +230,16 @@ export class SimpleDriver implements IommuDriver {
 
   capable(device: IommuDevice, capability: number): boolean {
     if (capability === CAP_PCI_ATS_SUPPORTED) return simpleDeviceOf(device).atsEnabled
+    if (capability === CAP_DIRTY_TRACKING) return this.domains.marksDirty
     return capability === CAP_CACHE_COHERENCY || capability === CAP_NOEXEC
+  }
+
+  /** EOPNOTSUPP: another type than HW_INFO_SIMPLE. */
+  hwInfo(_device: IommuDevice, type: number): HwInfo {
+    if (type !== 0 && type !== HW_INFO_SIMPLE) throw EOPNOTSUPP
+    const data = new Uint8Array(HW_INFO_BYTES)
+    new DataView(data.buffer).setUint32(4, this.#capability, true)
+    return { type: HW_INFO_SIMPLE, data }
   }
 
   #givePasidTable(simple: SimpleDevice): void {

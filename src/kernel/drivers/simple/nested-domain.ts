@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { EINVAL } from '../../../base/errno.ts'
+import { pageOf, toNumber } from '../../../base/u64.ts'
 import {
   SPACE_FORMAT_MASK,
   SPACE_FORMAT_SHIFT,
@@ -10,14 +11,18 @@ import {
 } from '../../../hardware/iommus/simple/layout.ts'
 import { COOKIE_IOMMUFD, DOMAIN_NESTED } from '../../iommu/domain.ts'
 import type { FaultHandler } from '../../iommu/fault.ts'
-import type { UserData } from '../../iommu/user-data.ts'
+import type { UserArray, UserData } from '../../iommu/user-data.ts'
 import type { Invalidation } from './invalidation.ts'
 import type { PagingDomain } from './paging-domain.ts'
 import { SimpleDomain } from './simple-domain.ts'
+import {
+  INVALIDATE_BYTES,
+  INVALIDATE_DATA_SIMPLE,
+  NESTED_DATA_BYTES,
+  NESTED_DATA_SIMPLE,
+} from './user-abi.ts'
 
-/** Data type of nested page tables of the simple unit: little-endian u64 guest address of the root, u32 FORMAT_, u32 0. */
-export const NESTED_DATA_SIMPLE = 0x51
-export const NESTED_DATA_BYTES = 16
+const PAGES_ALL: number = 2 ** 52
 
 /** What the user says of its stage-1 table. */
 export interface NestedTable {
@@ -77,6 +82,28 @@ export class NestedDomain extends SimpleDomain {
   /** The user changed its table: `pages` 4 KiB pages from `firstPage` on are forgotten. */
   invalidate(firstPage: number, pages: number): void {
     this.#invalidation.range(this, firstPage, pages)
+  }
+
+  /** EINVAL (type, length, reserved bits, an address that is no page's), EFAULT: the requests before it are done. */
+  override invalidateUser(array: UserArray): void {
+    array.handled = 0
+    if (array.type !== INVALIDATE_DATA_SIMPLE) throw EINVAL
+    for (let index = 0; index < array.entryCount; index++) {
+      this.#invalidateOne(array.copyEntry(index, INVALIDATE_DATA_SIMPLE, INVALIDATE_BYTES, INVALIDATE_BYTES))
+      array.handled = index + 1
+    }
+  }
+
+  #invalidateOne(request: Uint8Array): void {
+    const view = new DataView(request.buffer, request.byteOffset, request.length)
+    const [lo, hi] = [view.getInt32(0, true), view.getInt32(4, true)]
+    const [pagesLo, pagesHi] = [view.getInt32(8, true), view.getInt32(12, true)]
+    if ((lo & 0xfff) !== 0 || (view.getInt32(16, true) | view.getInt32(20, true)) !== 0) throw EINVAL
+    const firstPage = pageOf(hi, lo)
+    const pages = toNumber(pagesHi, pagesLo)
+    if ((pagesHi & pagesLo) === -1) this.#invalidation.everything(this)
+    else if (firstPage + pages > PAGES_ALL) throw EINVAL
+    else if (pages > 0) this.invalidate(firstPage, pages)
   }
 
   protected override onFree(): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../../base/assert.ts'
-import { pageOf } from '../../../base/u64.ts'
+import { pageHi, pageLo, pageOf } from '../../../base/u64.ts'
 import {
   SPACE_FORMAT_SHIFT,
   SPACE_STAGE1,
@@ -19,10 +19,18 @@ import {
 import { EVENTS } from '../../../trace/events.ts'
 import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
-import { DOMAIN_UNMANAGED, IOMMU_NOEXEC, IOMMU_PRIV, IOMMU_READ, IOMMU_WRITE } from '../../iommu/domain.ts'
+import {
+  DOMAIN_UNMANAGED,
+  type DirtyOps,
+  IOMMU_NOEXEC,
+  IOMMU_PRIV,
+  IOMMU_READ,
+  IOMMU_WRITE,
+} from '../../iommu/domain.ts'
 import type { PagingOptions } from '../../iommu/driver.ts'
 import type { FrameAllocator } from '../../mm/frame-allocator.ts'
 import type { PhysicalMemory } from '../../../hardware/memory.ts'
+import { DirtyBits } from './dirty-bits.ts'
 import type { Invalidation } from './invalidation.ts'
 import { SimpleDomain } from './simple-domain.ts'
 
@@ -39,6 +47,7 @@ export interface PagingParts {
 export class PagingDomain extends SimpleDomain {
   readonly table: PageTable
   readonly nestParent: boolean
+  override readonly dirty: DirtyOps | undefined
   /** Stage-1 domains on this one: what changes here changes them. */
   readonly nested: SimpleDomain[] = []
   readonly #trace: Recorder
@@ -50,7 +59,13 @@ export class PagingDomain extends SimpleDomain {
   constructor(
     owner: object,
     parts: PagingParts,
-    options: PagingOptions & { tag: number; format: number; table: PageTable; nestParent: boolean },
+    options: PagingOptions & {
+      tag: number
+      format: number
+      table: PageTable
+      nestParent: boolean
+      dirty: boolean
+    },
   ) {
     const { table, tag, iopfHandler } = options
     const { granuleShift, virtualBits, signExtended } = table.format
@@ -61,6 +76,7 @@ export class PagingDomain extends SimpleDomain {
         iopfHandler,
         cookieType: options.cookieType ?? 0,
         pageShift: granuleShift,
+        ...pageSizes(table.format),
         lastPage: 2 ** (virtualBits - 12 - (signExtended ? 1 : 0)) - 1,
       },
       {
@@ -72,6 +88,7 @@ export class PagingDomain extends SimpleDomain {
       },
     )
     this.table = table
+    this.dirty = options.dirty ? new DirtyBits(table, (page, pages) => this.#forget(page, pages)) : undefined
     this.nestParent = options.nestParent
     this.#trace = parts.world.trace
     this.#invalidation = parts.invalidation
@@ -119,6 +136,10 @@ export class PagingDomain extends SimpleDomain {
     for (let i = 0; i < this.nested.length; i++) invalidation.everything(this.nested[i]!)
   }
 
+  #forget(firstPage: number, pages: number): void {
+    this.#invalidate(pageHi(firstPage), pageLo(firstPage), pages)
+  }
+
   #traceMap(hi: number, lo: number, pages: number, access: number): void {
     const bytes = pages * 4096
     this.#trace.emit(EVENTS.map, 0, this.tag, hi, lo, (bytes / 4294967296) | 0, bytes | 0, access)
@@ -133,6 +154,17 @@ export class PagingDomain extends SimpleDomain {
 /** A new table of the format. ENOMEM. */
 export function createTable(parts: PagingParts, format: PageTableFormat): PageTable {
   return new PageTable({ memory: parts.memory, format, frames: parts.frames })
+}
+
+/** Sizes that a leaf can have. */
+function pageSizes(format: PageTableFormat): { readonly pageSizesHi: number; readonly pageSizesLo: number } {
+  let [hi, lo] = [0, 0]
+  for (let level = 0; level <= format.leafLevelMax; level++) {
+    const shift = format.granuleShift + 9 * level
+    if (shift < 32) lo |= 1 << shift
+    else hi |= 1 << (shift - 32)
+  }
+  return { pageSizesHi: hi, pageSizesLo: lo }
 }
 
 function tableAccess(access: number): number {

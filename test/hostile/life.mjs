@@ -5,7 +5,7 @@ import { DmaBufFile } from '../../dist/iommufd/fs/dma-buf-file.js'
 import { MemfdFile } from '../../dist/iommufd/fs/memfd-file.js'
 import { isErrno } from '../../dist/base/errno.js'
 import { PROT_READ, PROT_WRITE } from '../../dist/index.js'
-import { STRUCT_BYTES_MAX, hostileStruct } from './structs.mjs'
+import { PRELUDE, STRUCT_BYTES_MAX, hostileStruct, plainStruct } from './structs.mjs'
 import { HOLE, MEMORY, PAGES, READ_ONLY, READ_ONLY_PAGES } from './values.mjs'
 
 const MAP_FILE_FD_AT = 12
@@ -35,6 +35,7 @@ export class Life {
     })
     this.#mapMemory()
     this.#main.open('/dev/iommu')
+    if (random.chance(0.9)) this.#begin()
     if (random.chance(0.3)) this.#main.open(random.chance(0.5) ? '/dev/vfio/vfio' : '/dev/iommu')
     const file = this.#main.memfdCreate()
     this.#main.ftruncate(file, 8 * 4096)
@@ -65,6 +66,18 @@ export class Life {
     const length = (PAGES + READ_ONLY_PAGES) * 4096
     this.#main.mmap({ ...request, address: MEMORY, length })
     this.#main.mprotect(READ_ONLY, READ_ONLY_PAGES * 4096, PROT_READ)
+  }
+
+  #begin() {
+    for (const [number, size, values] of PRELUDE) {
+      plainStruct(this.#bytes, this.#view, size, values)
+      this.#main.poke(MEMORY, this.#bytes)
+      try {
+        this.#main.ioctl(0, number, MEMORY)
+      } catch (thrown) {
+        if (!isErrno(thrown)) throw thrown
+      }
+    }
   }
 
   #descriptor() {
@@ -114,7 +127,7 @@ export class Life {
 
   #other(process, choice) {
     const random = this.#random
-    if (choice < 984) return process.close(1 + random.below(16))
+    if (choice < 984) return process.close(1 + random.below(24))
     if (choice < 986) return process.dup(random.below(16))
     if (choice < 990) return process.poll(random.below(16))
     if (choice < 994) return this.#mapFile(process)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Hostile structs for every ioctl: the right size with doubtful fields, wrong sizes, plain noise. */
 import { readFileSync } from 'node:fs'
-import { fieldOf, fill } from './values.mjs'
+import { MEMORY, fieldOf, fill } from './values.mjs'
 
 const table = JSON.parse(readFileSync(new URL('../../src/iommufd/abi/abi.json', import.meta.url), 'utf8'))
 
@@ -39,6 +39,7 @@ const COMMANDS = Object.entries(table.min_size).flatMap(([name, [struct]]) => {
 })
 
 const ORDINARY = COMMANDS.filter(({ number }) => number !== table.ioctls.IOMMU_TEST_CMD)
+const DESTROY = ORDINARY.find(({ number }) => number === table.ioctls.IOMMU_DESTROY)
 const TEST = COMMANDS.filter(({ number }) => number === table.ioctls.IOMMU_TEST_CMD)
 
 /** Which member of the test command's union an operation reads: in the order of the operations, several share one. */
@@ -46,8 +47,13 @@ const TEST_OPERATIONS = 23
 
 function chosenCommand(random) {
   const choice = random.below(100)
-  if (choice < 50) return random.of(ORDINARY)
+  if (choice < 50) return sparing(random.of(ORDINARY), random)
   return choice < 92 ? random.of(TEST) : random.of(VFIO)
+}
+
+/** Half of the destructions are something else, so that more lives. */
+function sparing(command, random) {
+  return command === DESTROY && random.chance(0.5) ? random.of(ORDINARY) : command
 }
 
 function numberOf(command, random) {
@@ -62,6 +68,35 @@ function sizeOf(command, random) {
 }
 
 export const STRUCT_BYTES_MAX = 96
+
+/**
+ * What a life begins with, so that there is something to hit: an IOAS with a mapping, a mock device with PASIDs, page
+ * tables for nesting, with dirty tracking and with a fault queue, a device on the last, a vIOMMU with a vdevice and an
+ * event queue. Numbers, sizes, and values by offset.
+ */
+export const PRELUDE = [
+  [0x3b81, 12, {}],
+  [0x3b85, 40, { 4: 7, 8: 1, 16: MEMORY + 0x10000n, 24: 0x10000n, 32: 0x1000000n }],
+  [0x3ba0, 72, { 4: 12, 8: 1, 28: 4 }],
+  [0x3b89, 48, { 4: 9, 8: 3, 12: 1 }],
+  [0x3b89, 48, { 4: 10, 8: 3, 12: 1 }],
+  [0x3b8e, 16, {}],
+  [0x3b89, 48, { 4: 12, 8: 3, 12: 1, 40: 7 }],
+  [0x3ba0, 72, { 4: 12, 8: 8, 28: 4 }],
+  [0x3b90, 40, { 8: 0xdeadbeef, 12: 3, 16: 5 }],
+  [0x3b91, 24, { 4: 11, 8: 3, 16: 7n }],
+  [0x3b93, 32, { 8: 11, 12: 0xbeefbeef, 16: 4 }],
+]
+
+/** Fills `bytes` with a struct of the prelude. */
+export function plainStruct(bytes, view, size, values) {
+  bytes.fill(0)
+  view.setUint32(0, size, true)
+  for (const [offset, value] of Object.entries(values)) {
+    if (typeof value === 'bigint') view.setBigUint64(Number(offset), value, true)
+    else view.setUint32(Number(offset), value, true)
+  }
+}
 
 /** Fills `bytes` with a struct; returns its ioctl's number. */
 export function hostileStruct(bytes, view, random) {

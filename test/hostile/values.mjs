@@ -61,12 +61,13 @@ export function fieldOf({ name, offset, size }) {
 }
 
 const small = (random) => random.below(random.chance(0.8) ? 8 : 24)
+const id = (random) => 1 + random.below(random.chance(0.9) ? 12 : 24)
 const hostileWord = (random) => (random.chance(0.5) ? random.of(HOSTILE_WORDS) : random.word())
 
 const WORDS = {
   reserved: (random) => (random.chance(0.95) ? 0 : hostileWord(random)),
   descriptor: (random) => (random.chance(0.9) ? random.below(16) : hostileWord(random)),
-  id: (random) => (random.chance(0.95) ? small(random) : hostileWord(random)),
+  id: (random) => (random.chance(0.95) ? id(random) : hostileWord(random)),
   type: (random) => (random.chance(0.95) ? random.of(TYPES) : hostileWord(random)),
   count: (random) =>
     random.chance(0.8) ? random.of(SIZES) : random.chance(0.5) ? small(random) : hostileWord(random),

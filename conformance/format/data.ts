@@ -13,7 +13,7 @@ export function bytesOfHex(text: string): Uint8Array {
 /** Adds the buffer; returns its index. `at` goes before the data's own. */
 export function encodeData(draft: OperationDraft, prefix: string, data: Data, at = data.at): number {
   if ('struct' in data) return encodeList(draft, prefix, data, at)
-  const plain: BufferLabel = { prefix, layout: undefined, isList: false }
+  const plain: Omit<BufferLabel, 'bytes'> = { prefix, layout: undefined, isList: false }
   if ('bytes' in data) return draft.buffer(bytesOfHex(data.bytes), plain, at)
   if ('zero' in data) return draft.buffer(new Uint8Array(Number(data.zero)), plain, at)
   if ('fill' in data) {
@@ -27,7 +27,7 @@ export function encodeData(draft: OperationDraft, prefix: string, data: Data, at
 
 function encodeNumbers(
   draft: OperationDraft,
-  label: BufferLabel,
+  label: Omit<BufferLabel, 'bytes'>,
   values: readonly Value[],
   width: 4 | 8,
   at: Value | undefined,

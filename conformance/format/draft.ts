@@ -44,7 +44,7 @@ export class OperationDraft {
   }
 
   /** Adds bytes at an address, or in the scratch area; returns the buffer's index. */
-  buffer(bytes: Uint8Array, label: BufferLabel, at?: Value): number {
+  buffer(bytes: Uint8Array, label: Omit<BufferLabel, 'bytes'>, at?: Value): number {
     const index = this.#buffers.length
     const isScratch = at === undefined
     if (isScratch && bytes.length > BUFFER_STRIDE) {
@@ -52,7 +52,7 @@ export class OperationDraft {
     }
     const address = isScratch ? BigInt(SCRATCH.address + index * BUFFER_STRIDE) : fixed(at)
     this.#buffers.push({ address, bytes: Uint8Array.from(bytes), isScratch })
-    this.#labels.push(label)
+    this.#labels.push({ ...label, bytes: bytes.length })
     return index
   }
 
@@ -96,8 +96,8 @@ export class OperationDraft {
     }
   }
 
-  label(line: number, text: string): OperationLabel {
-    return { line, text, buffers: this.#labels }
+  label(line: number, text: string, isHidden: boolean): OperationLabel {
+    return { line, text, buffers: this.#labels, isHidden }
   }
 
   #write(buffer: number, offset: number, bytes: number, constant: bigint): void {
@@ -134,11 +134,11 @@ function findField(
   buffers: readonly BufferLabel[],
   path: readonly string[],
 ): { buffer: number; offset: number; bytes: 1 | 2 | 4 | 8 } {
-  for (const [buffer, { prefix, layout }] of buffers.entries()) {
+  for (const [buffer, { prefix, layout, bytes }] of buffers.entries()) {
     if (layout === undefined) continue
     const rest = prefix === '' ? path : path[0] === prefix ? path.slice(1) : undefined
     const place = rest === undefined ? undefined : placeIn(layout, rest)
-    if (place !== undefined) return { buffer, ...place }
+    if (place !== undefined && place.offset + place.bytes <= bytes) return { buffer, ...place }
   }
   throw new Error(`.${path.join('.')}: no such field in that result`)
 }

@@ -13,6 +13,15 @@ import { encodeMemory, encodeRead, encodeWrite } from './transfer.ts'
 /** The process that a case begins with. */
 export const FIRST_PROCESS = 'main'
 
+/** Responses of earlier programs leave the log, into memory that is not looked at. */
+const EMPTY_LOG: readonly OperationSpec[] = [
+  { kind: 'mmap', mmap: 0x2f00_0000n, length: 0x4_0000n },
+  { kind: 'open', open: '/dev/iommu', as: '_log' },
+  { kind: 'test', test: 'X_RESP_LOG', on: '$_log', fields: { uptr: 0x2f00_0000n, max: 4096n } },
+  { kind: 'close', close: '$_log' },
+  { kind: 'munmap', munmap: 0x2f00_0000n, length: 0x4_0000n },
+]
+
 interface Attachment {
   readonly role: number
   readonly draft: { readonly on: Value; readonly id: Value; readonly pasid: Value }
@@ -52,6 +61,8 @@ class Encoder {
     if (memlock !== undefined) this.#add({ kind: 'limit', limit: 'memlock', to: memlock }, 0, 'start')
     if (nofile !== undefined) this.#add({ kind: 'limit', limit: 'nofile', to: nofile }, 0, 'start')
     for (const drop of without) this.#add({ kind: 'drop', drop }, 0, 'start')
+    const logs = this.#case.operations.some(({ spec }) => spec.kind === 'test' && spec.test === 'X_RESP_LOG')
+    if (logs) for (const spec of EMPTY_LOG) this.#add(spec, 0, 'start')
   }
 
   /** An object that still has PASIDs attached when its context goes would be left behind in the kernel. */
@@ -91,7 +102,7 @@ class Encoder {
       this.#results.set(name, { operation: this.#operations.length, buffers: draft.labels })
     }
     this.#operations.push(draft.finish())
-    this.#labels.push(draft.label(line, text))
+    this.#labels.push(draft.label(line, text, text.startsWith('start X_RESP_LOG')))
   }
 
   /** A descriptor is sent by one process and received by the other. */

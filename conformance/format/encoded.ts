@@ -10,6 +10,7 @@ export interface BufferLabel {
   readonly layout: Layout | undefined
   /** Several structures, one after the other. */
   readonly isList: boolean
+  readonly bytes: number
 }
 
 export interface OperationLabel {
@@ -18,6 +19,8 @@ export interface OperationLabel {
   /** As it stands in answers, for instance `ioas = IOMMU_IOAS_ALLOC`. */
   readonly text: string
   readonly buffers: readonly BufferLabel[]
+  /** What it answers depends on what ran before the case. */
+  readonly isHidden: boolean
 }
 
 export interface EncodedCase {

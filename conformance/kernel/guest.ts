@@ -115,7 +115,7 @@ export class Guest {
 
   #arguments({ vmlinux, hugePages }: GuestOptions): string[] {
     const memory = hugePages > 0 ? 1024 + 2 * hugePages : 768
-    const append = `console=ttyS0 quiet panic=-1 nokaslr norandmaps mitigations=off no_timer_check tsc=reliable random.trust_cpu=on hugepages=${hugePages}`
+    const append = `console=ttyS0 loglevel=5 panic=-1 nokaslr norandmaps mitigations=off no_timer_check tsc=reliable random.trust_cpu=on hugepages=${hugePages}`
     const initrd = join(this.#folder, 'initrd')
     const machine = `-M q35 -accel tcg -cpu max,la57=off -m ${memory}M -smp 1 -display none -no-reboot -nodefaults`
     const port =

@@ -25,6 +25,7 @@ export function answersOf({ program, labels }: EncodedCase, result: ProgramResul
   const contents = contentsOf(program, result)
   return result.answers.map(({ returned, changed }, index) => {
     const label = labels[index]
+    if (label?.isHidden === true) return { operation: textOf(label), returned: 0 }
     const wrote = changed.flatMap((runs, buffer) => {
       const after = contents[index]?.[buffer] ?? new Uint8Array()
       return namedChanges(label?.buffers[buffer], runs, after)
@@ -61,12 +62,19 @@ function* nameRun(
   after: Uint8Array,
 ): Iterable<Named> {
   for (let at = start; at < end; ) {
+    const from = at
     const field = fieldAt(label, at, after.length)
     const stop = field?.end ?? nextField(label, at, end, after.length)
-    if (field === undefined) yield [`${prefix}+${at}`, hex(after.subarray(at, stop))]
-    else yield [prefix + field.name, numberOrBytes(after.subarray(field.start, field.end))]
     at = stop
+    if (isCounter(label, field)) continue
+    if (field === undefined) yield [`${prefix}+${from}`, hex(after.subarray(from, stop))]
+    else yield [prefix + field.name, numberOrBytes(after.subarray(field.start, field.end))]
   }
+}
+
+/** The log's sequence number counts since the kernel started. */
+function isCounter(label: BufferLabel | undefined, field: PlacedField | undefined): boolean {
+  return label?.layout?.name === 'x_response' && field?.name.endsWith('.seq') === true
 }
 
 interface PlacedField {

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/** Programs on both sides, and where they part. */
+import { setImmediate } from 'node:timers/promises'
+import { encodeCase } from '../format/encode.ts'
+import type { EncodedCase } from '../format/encoded.ts'
+import type { Guest } from '../kernel/guest.ts'
+import { conformanceMachine } from '../ours/machine.ts'
+import { runProgram } from '../ours/runner.ts'
+import type { Machine } from '../../src/machine/machine.ts'
+import type { Answer, ProgramResult } from '../program/program.ts'
+import { answersOf } from '../record/answers.ts'
+import { type Difference, firstDifference } from '../record/compare.ts'
+import { caseOfSteps } from './generate.ts'
+import type { Step } from './state.ts'
+
+export interface Divergence {
+  readonly steps: readonly Step[]
+  readonly difference: Difference
+  /** The same for divergences that look the same. */
+  readonly signature: string
+}
+
+/** Our side keeps its machine as long as programs leave it as they found it. */
+export class BothSides {
+  readonly #guest: Guest
+  readonly #extended: boolean
+  #machine: Machine | undefined
+  #used = 0
+
+  constructor(guest: Guest, extended: boolean) {
+    this.#guest = guest
+    this.#extended = extended
+  }
+
+  /** For each program its divergence, if there is one; and how many operations ran. */
+  async run(
+    programs: readonly (readonly Step[])[],
+  ): Promise<{ divergences: (Divergence | undefined)[]; operations: number }> {
+    const encoded = programs.map((steps) => encodeCase(caseOfSteps('random', steps, this.#extended)))
+    const theirs = this.#guest.run(encoded.map(({ program }) => program))
+    theirs.catch(() => {})
+    const ours: ProgramResult[] = []
+    for (const { program } of encoded) {
+      ours.push(this.#runOurs(() => runProgram(this.#freshMachine(), program)))
+      if (ours.length % 4 === 0) await setImmediate()
+    }
+    const kernel = await theirs
+    const divergences = encoded.map((one, index) => compare(programs[index], one, kernel[index], ours[index]))
+    const operations = encoded.reduce((sum, { program }) => sum + program.operations.length, 0)
+    return { divergences, operations }
+  }
+
+  #runOurs(run: () => ProgramResult): ProgramResult {
+    const result = run()
+    if (result.ended !== undefined) this.#machine = undefined
+    return result
+  }
+
+  #freshMachine(): Machine {
+    if (this.#used++ % 500 === 0) this.#machine = undefined
+    this.#machine ??= conformanceMachine(0)
+    return this.#machine
+  }
+}
+
+function compare(
+  steps: readonly Step[] = [],
+  encoded: EncodedCase,
+  kernel: ProgramResult | undefined,
+  ours: ProgramResult | undefined,
+): Divergence | undefined {
+  if (kernel === undefined || ours === undefined || same(kernel, ours)) return undefined
+  const found = firstDifference(encoded, answersOf(encoded, kernel), answersOf(encoded, ours))
+  if (found === undefined) return undefined
+  const { ended } = ours
+  const crashed = ended !== undefined && ended.operation === found.operation
+  const details = crashed ? [ended.why] : found.details
+  const theirEnd = kernel.ended?.operation === found.operation ? [`the kernel: ${kernel.ended.why}`] : []
+  const difference = { ...found, details: [...theirEnd, ...details] }
+  return { steps, difference, signature: signatureOf(difference) }
+}
+
+function same(kernel: ProgramResult, ours: ProgramResult): boolean {
+  if (kernel.ended !== undefined || ours.ended !== undefined) return false
+  return kernel.answers.every((answer, index) => sameAnswer(answer, ours.answers[index]))
+}
+
+function sameAnswer(a: Answer, b: Answer | undefined): boolean {
+  if (b === undefined || a.returned !== b.returned) return false
+  return a.changed.every((runs, buffer) => {
+    const others = b.changed[buffer] ?? []
+    if (runs.length !== others.length) return false
+    return runs.every(({ offset, bytes }, index) => {
+      const other = others[index]
+      return other?.offset === offset && Buffer.compare(bytes, other.bytes) === 0
+    })
+  })
+}
+
+/** Without names and numbers. */
+function signatureOf({ text, details }: Difference): string {
+  const plain = [text.replace(/^\w+ = /, ''), details[0] ?? ''].join(': ')
+  return (
+    plain
+      .split('\n')[0]
+      ?.replaceAll(/0x[0-9a-f]+|\b\d+\b/g, 'N')
+      .replace(/^\w+ exit/, 'exit') ?? ''
+  )
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+/** What a random program has made so far, as far as later operations want to know. Names are those of results. */
+import { FIRST_PROCESS } from '../format/encode.ts'
+import type { FieldValue, OperationSpec, Value } from '../format/schema.ts'
+import { ARENA } from '../program/program.ts'
+import type { Random } from './random.ts'
+
+/** Operations that belong together: they are kept or dropped as one. */
+export type Step = readonly OperationSpec[]
+
+export interface Mapping {
+  readonly ioas: Value
+  readonly iova: Value
+  readonly length: bigint
+  readonly address: bigint
+}
+
+export interface Hwpt {
+  readonly id: Value
+  readonly kind: 'paging' | 'nested'
+  readonly isParent: boolean
+  readonly hasPasid: boolean
+  /** Allocated over this IOAS. */
+  readonly ioas: Value | undefined
+}
+
+export interface MockDevice {
+  readonly stdev: Value
+  readonly idev: Value
+  readonly hasPasid: boolean
+}
+
+export interface Queue {
+  readonly id: Value
+  readonly fd: Value
+  /** Reads whose cookies may be outstanding. */
+  readonly reads: { readonly name: string; readonly records: number }[]
+}
+
+export interface Access {
+  readonly fd: Value
+  readonly pins: boolean
+  readonly items: Value[]
+  readonly ioas: Value
+}
+
+export interface Viommu {
+  readonly id: Value
+  readonly hwpt: Value
+  /** Name of the allocation when it had data: `$name.data_uptr.out_mmap_offset`. */
+  readonly mapped: string | undefined
+}
+
+/** An open /dev/iommu. */
+export interface ContextState {
+  readonly fd: Value
+  readonly isVfio: boolean
+  readonly ioases: Value[]
+  readonly hwpts: Hwpt[]
+  readonly devices: MockDevice[]
+  readonly queues: Queue[]
+  readonly accesses: Access[]
+  readonly viommus: Viommu[]
+  readonly vdevices: Value[]
+  readonly eventQueues: { readonly id: Value; readonly fd: Value }[]
+  readonly hwQueues: Value[]
+  readonly mappings: Mapping[]
+}
+
+export const PASIDS: readonly bigint[] = [1n, 2n, 3n, 1024n, 0xfffffn]
+
+export class FuzzState {
+  readonly random: Random
+  readonly steps: Step[] = []
+  readonly contexts: ContextState[] = []
+  readonly processes: string[] = [FIRST_PROCESS]
+  readonly memfds: Value[] = []
+  readonly dmabufs: Value[] = []
+  /** Descriptors of any kind, for dup, close, send and wrong uses. */
+  readonly descriptors: Value[] = []
+  readonly extended: boolean
+  readonly hugePages: boolean
+  /** PASIDs that were attached anywhere. */
+  readonly pasidsUsed = new Set<bigint>()
+  /** Where the next operations go. */
+  process: string = FIRST_PROCESS
+  context: ContextState | undefined
+  /** Most programs are nearly right everywhere: only they get far. */
+  readonly #isTidy: boolean
+  #names = 0
+
+  constructor(random: Random, options: { readonly extended: boolean; readonly hugePages: boolean }) {
+    this.random = random
+    this.extended = options.extended
+    this.hugePages = options.hugePages
+    this.#isTidy = random.below(10) < 7
+  }
+
+  name(prefix: string): string {
+    return `${prefix}${this.#names++}`
+  }
+
+  /** Once in `n` times something odd; far less often in a tidy program. */
+  oddly(n: number): boolean {
+    return this.random.oneIn(this.#isTidy ? n * 10 : n)
+  }
+
+  /** One of the list, or a number that may be anything's id. */
+  oneOf(list: readonly Value[]): Value {
+    const { random } = this
+    return list.length === 0 || this.oddly(60) ? BigInt(random.below(12)) : random.pick(list)
+  }
+
+  push(...step: OperationSpec[]): void {
+    this.steps.push(step)
+  }
+
+  /** An ioctl of the present context, from the present process. */
+  ioctl(ioctl: string, fields: Record<string, FieldValue> = {}, as?: string): OperationSpec {
+    return { kind: 'ioctl', ioctl, fields, ...this.#common(as), on: this.context?.fd ?? 3n }
+  }
+
+  test(test: string, fields: Record<string, FieldValue> = {}, as?: string): OperationSpec {
+    return { kind: 'test', test, fields, ...this.#common(as), on: this.context?.fd ?? 3n }
+  }
+
+  /** The part that every operation has. */
+  #common(as: string | undefined): { as?: string; in?: string } {
+    return { ...(as === undefined ? {} : { as }), ...this.where() }
+  }
+
+  where(): { in?: string } {
+    return this.process === FIRST_PROCESS ? {} : { in: this.process }
+  }
+
+  /** PASIDs must be off before a device or its context goes: the kernel leaves the device behind otherwise. */
+  detachPasids(stdevs: readonly Value[], context: ContextState | undefined = this.context): OperationSpec[] {
+    const on = context?.fd ?? 3n
+    return stdevs.flatMap((id) =>
+      [...this.pasidsUsed].map(
+        (pasid): OperationSpec => ({
+          kind: 'test',
+          test: 'PASID_DETACH',
+          fields: { id, pasid },
+          on,
+          ...this.where(),
+        }),
+      ),
+    )
+  }
+
+  detachAll(): OperationSpec[] {
+    return this.contexts.flatMap((context) =>
+      this.detachPasids(
+        context.devices.map(({ stdev }) => stdev),
+        context,
+      ),
+    )
+  }
+
+  /** An address of the arena, mostly at the start of a page. */
+  address(): bigint {
+    const { random } = this
+    const page = BigInt(ARENA.address + 0x1000 * random.below(24))
+    if (!this.oddly(6)) return page
+    return random.weighted([
+      [3, page + 0x800n],
+      [2, page + BigInt(random.below(4096))],
+      [1, BigInt(ARENA.address + ARENA.bytes - 0x1000 * random.below(3))],
+      [1, random.pick(HOSTILE_ADDRESSES)],
+    ])
+  }
+
+  length(): bigint {
+    const { random } = this
+    if (!this.oddly(8)) return BigInt(0x1000 * (1 + random.below(random.oneIn(8) ? 24 : 4)))
+    return random.weighted([
+      [3, 0x800n],
+      [2, BigInt(1 + random.below(8192))],
+      [1, random.pick(HOSTILE_LENGTHS)],
+    ])
+  }
+
+  /** Where something is mapped, or could be. */
+  iova(): Value {
+    const { random } = this
+    const mapping = this.context === undefined ? [] : this.context.mappings
+    if (mapping.length > 0 && random.oneIn(2)) {
+      const { iova } = random.pick(mapping)
+      return random.oneIn(5) ? shifted(iova, BigInt(0x1000 * random.below(4))) : iova
+    }
+    return this.freshIova()
+  }
+
+  /** Mostly inside the aperture of a mock domain. */
+  freshIova(): bigint {
+    const { random } = this
+    const near = 0x1000000n + BigInt(0x1000 * random.below(128))
+    if (!this.oddly(10)) return near
+    return random.weighted([
+      [3, BigInt(0x1000 * random.below(24))],
+      [2, near + 0x800n],
+      [1, random.pick(HOSTILE_NUMBERS)],
+    ])
+  }
+}
+
+export function shifted(value: Value, by: bigint): Value {
+  if (typeof value === 'bigint') return value + by
+  const reference = /^\$[\w.]+$/.test(value)
+  return reference && by > 0n ? `${value} + ${by}` : value
+}
+
+export const HOSTILE_ADDRESSES: readonly bigint[] = [
+  0n,
+  8n,
+  0x0fff_f000n,
+  0x1010_0000n,
+  0x100f_fff8n,
+  0xdead_0000n,
+  0x7fff_ffff_f000n,
+  0x8000_0000_0000n,
+  0xffff_8000_0000_0000n,
+  0xffff_ffff_ffff_f000n,
+  0xffff_ffff_ffff_ffffn,
+]
+
+export const HOSTILE_LENGTHS: readonly bigint[] = [
+  0n,
+  1n,
+  0x10_0000n,
+  0x20_0000n,
+  0x1_0000_0000n,
+  0x7fff_ffff_ffff_ffffn,
+  0x8000_0000_0000_0000n,
+  0xffff_ffff_ffff_e000n,
+  0xffff_ffff_ffff_f000n,
+  0xffff_ffff_ffff_fffen,
+  0xffff_ffff_ffff_ffffn,
+]
+
+export const HOSTILE_NUMBERS: readonly bigint[] = [
+  0n,
+  1n,
+  2n,
+  7n,
+  0x7ffn,
+  0x800n,
+  0xfffn,
+  0x1000n,
+  0x7fff_f000n,
+  0x8000_0000n,
+  0xffff_ffffn,
+  0x1_0000_0000n,
+  0x3f_ffff_f000n,
+  0x40_0000_0000n,
+  0x7fff_ffff_ffff_f000n,
+  0xffff_ffff_ffff_f000n,
+  0xffff_ffff_ffff_fffen,
+  0xffff_ffff_ffff_ffffn,
+]

@@ -51,7 +51,7 @@ function infoOf(device: Device, command: HwInfo): Info {
 /** As much as the caller has room for; zeros after it. EFAULT. */
 function copyInfo(command: HwInfo, data: Uint8Array, caller: Caller): void {
   const { data_uptr_hi: hi, data_uptr_lo: lo } = command
-  const room = command.data_len
+  const room = command.data_len >>> 0
   caller.memory.copyOut(hi, lo, data, 0, Math.min(room, data.length))
   for (let done = data.length; done < room; ) {
     const length = Math.min(room - done, ZEROS.length)

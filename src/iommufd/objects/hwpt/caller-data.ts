@@ -71,8 +71,8 @@ export class CallerArray implements UserArray {
     },
   ) {
     this.type = command.data_type
-    this.entryBytes = command.entry_len
-    this.entryCount = command.entry_num
+    this.entryBytes = command.entry_len >>> 0
+    this.entryCount = command.entry_num >>> 0
     this.handled = command.entry_num
     this.#place = { memory, hi: command.data_uptr_hi, lo: command.data_uptr_lo }
   }

@@ -109,9 +109,9 @@ function apply(step: Step, table: Descriptors<Counted>, model: Model): [number |
       table.limit = step.limit
       model.limit = step.limit
       return ['ok', 'ok']
-    case 'exec':
+    default:
       table.closeOnExec()
-      for (const [number, { closeOnExec }] of [...model.files]) if (closeOnExec) model.files.delete(number)
+      for (const [number, { closeOnExec }] of model.files) if (closeOnExec) model.files.delete(number)
       return ['ok', 'ok']
   }
 }

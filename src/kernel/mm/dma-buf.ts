@@ -52,7 +52,7 @@ export class DmaBuf {
   revoke(): void {
     if (this.#revoked) return
     this.#revoked = true
-    for (const importer of [...this.#importers]) importer.revoked()
+    for (const importer of this.#importers) importer.revoked()
   }
 
   /** Importers may map it again. */

@@ -17,7 +17,7 @@ export class Mappers {
 
   /** The pages of `object` from `firstPage` on leave every address space. */
   zap(object: MappedObject, firstPage: number): void {
-    for (const mapper of [...this.#areas.keys()]) {
+    for (const mapper of this.#areas.keys()) {
       mapper.zapObject(object, firstPage, Number.POSITIVE_INFINITY)
     }
   }

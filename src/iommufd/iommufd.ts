@@ -7,25 +7,41 @@ import {
   IOMMU_HWPT_ALLOC_NEST_PARENT,
   IOMMU_HWPT_ALLOC_PASID,
   IOMMU_HWPT_FAULT_ID_VALID,
+  IOMMU_OPTION_OP_GET,
+  IOMMU_OPTION_OP_SET,
+  IOMMU_OPTION_RLIMIT_MODE,
   IoasAlloc,
+  Option,
+  ViommuAlloc,
 } from './abi/index.ts'
+import { BYTES_ADDRESS } from './door/bytes-memory.ts'
 import { BoundDevice } from './door/device.ts'
 import { Door } from './door/door.ts'
 import { FaultQueue } from './door/fault-queue.ts'
-import { Hwpt } from './door/hwpt.ts'
+import { Hwpt, NestedHwpt } from './door/hwpt.ts'
 import { Ioas } from './door/ioas.ts'
+import { Viommu } from './door/viommu.ts'
 import { openDeviceFile } from './device-file.ts'
 import { getFault } from './objects/lookup.ts'
 import type { Context } from './objects/context.ts'
 import type { Caller } from './files.ts'
 
-export type { AttachOptions, AttachTarget } from './door/device.ts'
+export type { AttachOptions, AttachTarget, HardwareInfo } from './door/device.ts'
 export { BoundDevice } from './door/device.ts'
 export { FaultGroupView, FaultRecord, type GroupAnswer } from './door/fault-batches.ts'
 export { FaultQueue } from './door/fault-queue.ts'
-export { Hwpt } from './door/hwpt.ts'
+export { EventQueue, type GuestEvent } from './door/event-queue.ts'
+export { type DirtyRequest, Hwpt, NestedHwpt } from './door/hwpt.ts'
+export type { Invalidation } from './door/invalidate.ts'
 export type { UnrecoverableRecord } from './objects/fault/unrecoverable-inbox.ts'
 export { Ioas, type MapRequest, type UnmapRequest } from './door/ioas.ts'
+export {
+  type EventQueueRequest,
+  type HwQueueRequest,
+  type VdeviceRequest,
+  Viommu,
+  ViommuPart,
+} from './door/viommu.ts'
 
 export interface HwptRequest {
   readonly device: BoundDevice
@@ -40,6 +56,36 @@ export interface HwptRequest {
   /** Default false. */
   readonly dirtyTracking?: boolean
 }
+
+/** What only the driver understands. */
+export interface DriverData {
+  /** IOMMU_HWPT_DATA_. */
+  readonly type: number
+  readonly bytes: Uint8Array
+}
+
+export interface NestedHwptRequest {
+  readonly device: BoundDevice
+  /** A page table made with `nestParent`, or a vIOMMU. */
+  readonly parent: Hwpt | Viommu
+  readonly data: DriverData
+  /** Page requests on it go to this queue. Left out: they are answered INVALID. */
+  readonly faultQueue?: FaultQueue
+  /** Usable with PASIDs. Default false. */
+  readonly pasid?: boolean
+}
+
+export interface ViommuRequest {
+  readonly device: BoundDevice
+  /** A page table made with `nestParent`: it translates the guest's memory. */
+  readonly parent: Hwpt
+  /** IOMMU_VIOMMU_TYPE_. */
+  readonly type: number
+  /** The driver may write into it. */
+  readonly data?: Uint8Array
+}
+
+export type RlimitMode = 'user' | 'process'
 
 /** An open /dev/iommu: the typed door. Every call throws `IommufdError` for an expected failure. */
 export class Iommufd {
@@ -87,12 +133,63 @@ export class Iommufd {
     return new Hwpt(this.#door, command.out_hwpt_id)
   }
 
+  /** A guest's own page table, on a nesting parent or through a vIOMMU. Errors as `allocHwpt`; EINVAL: no such parent. */
+  allocNestedHwpt(request: NestedHwptRequest): NestedHwpt {
+    const { device, parent, data, faultQueue } = request
+    const command = new HwptAlloc()
+    command.flags =
+      (faultQueue === undefined ? 0 : IOMMU_HWPT_FAULT_ID_VALID) |
+      (request.pasid === true ? IOMMU_HWPT_ALLOC_PASID : 0)
+    command.dev_id = device.id
+    command.pt_id = parent.id
+    command.fault_id = faultQueue?.id ?? 0
+    command.data_type = data.type
+    pointTo(command, data.bytes)
+    this.#door.runWith(data.bytes, command, 'allocNestedHwpt', { ...request })
+    return new NestedHwpt(this.#door, command.out_hwpt_id)
+  }
+
+  /** A guest's IOMMU. EOPNOTSUPP: not a type of the device's unit; EINVAL: not a nesting parent. */
+  allocViommu(request: ViommuRequest): Viommu {
+    const bytes = request.data ?? new Uint8Array(0)
+    const command = new ViommuAlloc()
+    command.type = request.type
+    command.dev_id = request.device.id
+    command.hwpt_id = request.parent.id
+    pointTo(command, bytes)
+    this.#door.runWith(bytes, command, 'allocViommu', { ...request })
+    return new Viommu(this.#door, command.out_viommu_id)
+  }
+
+  /** What pinned pages are charged to: the user's RLIMIT_MEMLOCK, or the process's. */
+  get rlimitMode(): RlimitMode {
+    const command = new Option()
+    command.option_id = IOMMU_OPTION_RLIMIT_MODE
+    command.op = IOMMU_OPTION_OP_GET
+    this.#door.run(command, 'rlimitMode', {})
+    return command.val64_lo === 0 ? 'user' : 'process'
+  }
+
+  /** EPERM without CAP_SYS_RESOURCE, EBUSY once anything was allocated. */
+  setRlimitMode(mode: RlimitMode): void {
+    const command = new Option()
+    command.option_id = IOMMU_OPTION_RLIMIT_MODE
+    command.op = IOMMU_OPTION_OP_SET
+    command.val64_lo = mode === 'user' ? 0 : 1
+    this.#door.run(command, 'setRlimitMode', { mode })
+  }
+
   /** Closes the descriptor. The context lives on while a fault queue or a bound device is open. */
   close(): void {
     this.#door.call('close', { fd: this.fd }, () => {
       this.#door.caller.files.close(this.fd)
     })
   }
+}
+
+function pointTo(command: HwptAlloc | ViommuAlloc, bytes: Uint8Array): void {
+  command.data_len = bytes.length
+  command.data_uptr_lo = bytes.length === 0 ? 0 : BYTES_ADDRESS
 }
 
 /** Opens /dev/iommu in the process. EMFILE. */

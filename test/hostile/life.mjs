@@ -81,7 +81,7 @@ export class Life {
   }
 
   #descriptor() {
-    return this.#random.chance(0.7)
+    return this.#random.chance(0.93)
       ? 0
       : this.#random.below(this.#random.chance(0.95) ? 16 : OPEN_FILES_MAX + 2)
   }

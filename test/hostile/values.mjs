@@ -12,6 +12,7 @@ const IOVA = 0x100_0000n
 const HOSTILE_WORDS = [
   0xffffffff, 0x80000000, 0x7fffffff, 0x10000, 0x80000, 0x80001, 4096, 4097, 0x100000, 0xfffff,
 ]
+const FLAGS = [0, 0, 0, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 12]
 const TYPES = [0, 1, 2, 3, 0xdead, 0xdeadbeef, 0xbeefbeef, 0xfeedbeef, 0xdadbeef, 0xbadbeef, 0xbaddad]
 const SIZES = [0, 1, 4, 8, 12, 16, 24, 32, 40, 4096]
 const HOSTILE_LONGS = [
@@ -49,6 +50,7 @@ function kindOf(name, size) {
   }
   if (name.endsWith('fd')) return 'descriptor'
   if (name.endsWith('id')) return 'id'
+  if (name.includes('flags')) return 'flags'
   if (/type|iotlb|cache/.test(name)) return 'type'
   if (/len|num|depth|limit/.test(name)) return 'count'
   return 'word'
@@ -68,6 +70,7 @@ const WORDS = {
   reserved: (random) => (random.chance(0.95) ? 0 : hostileWord(random)),
   descriptor: (random) => (random.chance(0.9) ? random.below(16) : hostileWord(random)),
   id: (random) => (random.chance(0.95) ? id(random) : hostileWord(random)),
+  flags: (random) => (random.chance(0.95) ? random.of(FLAGS) : hostileWord(random)),
   type: (random) => (random.chance(0.95) ? random.of(TYPES) : hostileWord(random)),
   count: (random) =>
     random.chance(0.8) ? random.of(SIZES) : random.chance(0.5) ? small(random) : hostileWord(random),

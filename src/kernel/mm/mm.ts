@@ -259,21 +259,20 @@ export class Mm {
 
   /** Pins of the page at the address, which is faulted in; `undefined`: a part of a huge page. EFAULT, ENOMEM. */
   pinCountAt(hi: number, lo: number): number | undefined {
-    let frame = this.table.frameAt(hi, lo, READ)
-    if (frame < 0 || !this.frames.owns(frame) || this.findVma(hi, lo)?.object?.device === true) {
-      frame = this.#makePinnable(hi, lo, 0)
-    }
+    const frame = this.#readable(hi, lo)
     return this.frames.huge.owns(frame) ? undefined : this.frames.pins(frame)
   }
 
   /** Frame of a page for code that fills it in place; not pinned. EFAULT, ENOMEM. */
   frameForWrite(page: number): number {
-    return this.#frameFor(page, PROT_WRITE)
+    const frame = this.resolve(pageHi(page), pageLo(page), PROT_WRITE)
+    if (frame < 0) throw (-frame & VM_FAULT_OOM) === 0 ? EFAULT : ENOMEM
+    return frame
   }
 
-  /** Frame of a page for code that reads it in place; not pinned. EFAULT, ENOMEM. */
+  /** Frame of a page, which is faulted in for reading as for a pin; not pinned. EFAULT, ENOMEM. */
   frameForRead(page: number): number {
-    return this.#frameFor(page, PROT_READ)
+    return this.#readable(pageHi(page), pageLo(page))
   }
 
   /** copy_from_user. EFAULT at the first byte that cannot be read: `copied` bytes are in `into` then. */
@@ -318,10 +317,11 @@ export class Mm {
     return (bits & VM_FAULT_ERROR) === 0 ? this.table.frameAt(hi, lo, access) : -(bits & VM_FAULT_ERROR)
   }
 
-  #frameFor(page: number, access: number): number {
-    const frame = this.resolve(pageHi(page), pageLo(page), access)
-    if (frame < 0) throw (-frame & VM_FAULT_OOM) === 0 ? EFAULT : ENOMEM
-    return frame
+  /** get_user_pages for reading: what is there will do, whatever the area says by now. EFAULT, ENOMEM. */
+  #readable(hi: number, lo: number): number {
+    const frame = this.table.frameAt(hi, lo, READ)
+    const usable = frame >= 0 && this.findVma(hi, lo)?.object?.device !== true
+    return usable ? frame : this.#makePinnable(hi, lo, 0)
   }
 
   /** get_user_pages: the page as `flags` want it. A device's memory has no pages to pin. EFAULT, ENOMEM. */

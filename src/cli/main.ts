@@ -64,6 +64,7 @@ function endOnSurprise(error: unknown): void {
   )
 }
 
-endQuietlyOnBrokenPipe()
+// A program that runs under iopf has standard output and error to itself: even to look at ours would change their mode.
+if (process.argv[2] !== 'run') endQuietlyOnBrokenPipe()
 process.on('uncaughtException', endOnSurprise)
 process.exitCode = await main(process.argv.slice(2)).catch(reportFailure)

@@ -10,6 +10,7 @@ export interface CommandModule {
 export const COMMAND_MODULES: Readonly<Record<ModuleName, () => Promise<CommandModule>>> = {
   simulate: () => import('./simulate/command.ts'),
   explore: () => import('./explore/command.ts'),
+  run: () => import('./run/command.ts'),
   'trace-summary': () => import('./trace/summary.ts'),
   'trace-export': () => import('./trace/export.ts'),
   doctor: () => import('./doctor/command.ts'),

@@ -19,6 +19,8 @@ export interface ArgumentSpec {
   readonly name: string
   readonly kind: ValueKind
   readonly choices?: readonly string[]
+  /** This word and all that follow it, behind `--`. */
+  readonly rest?: boolean
   readonly help: string
 }
 
@@ -30,6 +32,7 @@ export interface ExampleSpec {
 export type ModuleName =
   | 'simulate'
   | 'explore'
+  | 'run'
   | 'trace-summary'
   | 'trace-export'
   | 'doctor'
@@ -131,6 +134,23 @@ const EXPLORE: CommandSpec = {
   ],
 }
 
+const RUN: CommandSpec = {
+  path: ['run'],
+  module: 'run',
+  summary: 'run an unmodified program that opens /dev/iommu',
+  description:
+    'Starts the program with a machine behind its /dev/iommu: the program needs no root, no kernel module and no change. ' +
+    'Its ioctls, reads and writes on that device are served here, everything else by the kernel as ever. ' +
+    "The exit status is the program's, 127 when it is not found, 126 when it cannot be executed; " +
+    'a signal that ends the program ends iopf too.',
+  examples: [
+    { command: 'iopf run -- ./pager', what: 'a program that opens /dev/iommu' },
+    { command: 'iopf run -- ls -l /dev/iommu', what: 'the device is there' },
+  ],
+  arguments: [{ name: 'program', kind: 'file', rest: true, help: 'the program and its arguments' }],
+  options: [],
+}
+
 const TRACE_SUMMARY: CommandSpec = {
   path: ['trace', 'summary'],
   module: 'trace-summary',
@@ -210,6 +230,7 @@ const MAN: CommandSpec = {
 export const COMMANDS: readonly CommandSpec[] = [
   SIMULATE,
   EXPLORE,
+  RUN,
   TRACE_SUMMARY,
   TRACE_EXPORT,
   DOCTOR,
@@ -226,8 +247,9 @@ export function optionUsage(option: OptionSpec): string {
 
 /** `iopf trace export <file> [options]` */
 export function commandUsage(command: CommandSpec): string {
-  const words = ['iopf', ...command.path, ...command.arguments.map((argument) => `<${argument.name}>`)]
-  return [...words, '[options]'].join(' ')
+  const own = command.arguments.filter(({ rest }) => rest !== true).map(({ name }) => `<${name}>`)
+  const rest = command.arguments.filter(({ rest }) => rest === true).map(({ name }) => `-- <${name}...>`)
+  return ['iopf', ...command.path, ...own, '[options]', ...rest].join(' ')
 }
 
 export function optionsOf(command: CommandSpec): readonly OptionSpec[] {

@@ -60,9 +60,13 @@ function addCommand(
     parent = group
   }
   const command = configured(parent.command(spec.path.at(-1)!), note)
-  for (const argument of spec.arguments) command.argument(`<${argument.name}>`, argument.help)
+  for (const argument of spec.arguments) addArgument(command, argument)
   for (const option of optionsOf(spec)) command.addOption(toCommander(option))
   command.action(() => take(invocationOf(spec, command.args, command.opts())))
+}
+
+function addArgument(command: Command, { name, rest, help }: CommandSpec['arguments'][number]): void {
+  command.argument(`<${name}${rest === true ? '...' : ''}>`, help)
 }
 
 function toCommander(spec: OptionSpec): Option {

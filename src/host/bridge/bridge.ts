@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+import { closeSync } from 'node:fs'
+import { isErrno } from '../../base/errno.ts'
+import { registerIommufd } from '../../iommufd/context-file.ts'
+import { DeviceNodes } from '../../iommufd/fs/device-nodes.ts'
+import type { Machine } from '../../machine/machine.ts'
+import { POLLHUP, POLLIN } from '../sys/numbers.ts'
+import type { System } from '../sys/system.ts'
+import type { Outcome, Ports } from './calls/handler.ts'
+import { handlerOf } from './calls/table.ts'
+import { FileRegistry } from './file-registry.ts'
+import { IOMMU_NODE, Nodes, VFIO_NODE } from './nodes.ts'
+import { Listener } from './notifications.ts'
+import { PinnedPages } from './pinned-pages.ts'
+import { ProgramPaths } from './program-paths.ts'
+import { allocateCopySpace } from './remote-memory.ts'
+import type { ReservedRange } from './reserved-range.ts'
+import { QueueStandIns } from './stand-ins.ts'
+import { Threads } from './threads.ts'
+
+const PAGE_BYTES = 4096
+
+/** Steps of the machine between two looks at what programs want. */
+const STEPS_MAX = 256
+
+export interface BridgeOptions {
+  readonly system: System
+  readonly machine: Machine
+  /** Descriptor of the filter's listener. */
+  readonly listener: number
+  readonly reserved: ReservedRange
+}
+
+/** What was served. */
+export interface BridgeCounts {
+  readonly calls: number
+  readonly proceeded: number
+}
+
+/** A machine whose /dev/iommu the programs behind a filter open. One call at a time, the machine's steps between them. */
+export class Bridge {
+  readonly machine: Machine
+  readonly registry: FileRegistry
+  readonly pages: PinnedPages
+  readonly #system: System
+  readonly #listener: Listener
+  readonly #queues: QueueStandIns
+  readonly #ports: Ports
+  #calls = 0
+  #proceeded = 0
+
+  constructor({ system, machine, listener, reserved }: BridgeOptions) {
+    this.#system = system
+    this.machine = machine
+    this.#listener = new Listener(system, listener)
+    this.registry = new FileRegistry(system)
+    this.pages = new PinnedPages(machine.memory)
+    this.#queues = new QueueStandIns(system, this.registry)
+    const paths = new ProgramPaths(system)
+    const shared = { system, listener: this.#listener, registry: this.registry, reserved }
+    const threads = new Threads({
+      ...shared,
+      queues: this.#queues,
+      pages: this.pages,
+      copySpace: allocateCopySpace(system),
+    })
+    this.#ports = {
+      ...shared,
+      threads,
+      paths,
+      nodes: new Nodes(paths, [IOMMU_NODE, VFIO_NODE]),
+      devices: this.#createDevices(),
+      scratch: system.arena.allocate(PAGE_BYTES),
+    }
+  }
+
+  get counts(): BridgeCounts {
+    return { calls: this.#calls, proceeded: this.#proceeded }
+  }
+
+  /** Serves until no program is left behind the filter, or the descriptor `stop` is readable. */
+  serve(stop: number): void {
+    const fds = [this.#listener.fd, this.registry.inotify, stop]
+    for (;;) {
+      this.#system.poll(fds, this.#nanosToNextStep())
+      if ((this.#system.polled(1) & POLLIN) !== 0) this.registry.drain()
+      const calls = this.#system.polled(0)
+      if ((this.#system.polled(2) & POLLIN) !== 0) break
+      if ((calls & POLLIN) !== 0) this.#serveCall()
+      else if ((calls & POLLHUP) !== 0) break
+      else this.#settle()
+    }
+    this.registry.drain()
+    this.registry.releaseAll()
+  }
+
+  close(): void {
+    this.registry.close()
+    closeSync(this.#listener.fd)
+  }
+
+  #createDevices(): DeviceNodes {
+    const { machine } = this
+    const devices = new DeviceNodes()
+    registerIommufd(devices, {
+      world: machine.world,
+      devices: { find: (name) => machine.findDevice(name)?.device },
+      wakeLatencyNanos: machine.latencies.wakeUp,
+    })
+    return devices
+  }
+
+  #serveCall(): void {
+    const listener = this.#listener
+    if (!listener.receive()) return
+    this.#calls++
+    const outcome = this.#outcome()
+    if (outcome === 'proceed') {
+      this.#proceeded++
+      listener.proceed()
+      return
+    }
+    this.#settle()
+    if (outcome !== 'answered') listener.answer(outcome)
+  }
+
+  #outcome(): Outcome {
+    const { arch, number } = this.#listener
+    const handler = handlerOf(arch, number)
+    if (handler === undefined) return 'proceed'
+    try {
+      return handler(this.#ports)
+    } catch (thrown) {
+      if (isErrno(thrown)) return -thrown.errno
+      throw thrown
+    }
+  }
+
+  /** What is due in the machine happens; the programs' descriptors show it. */
+  #settle(): void {
+    const { scheduler } = this.machine.world
+    for (let steps = 0; steps < STEPS_MAX; steps++) if (!scheduler.step()) break
+    this.#queues.synchronize()
+  }
+
+  #nanosToNextStep(): number {
+    const { clock } = this.machine.world
+    const next = clock.nextAt
+    if (next === Number.POSITIVE_INFINITY) return next
+    clock.synchronize()
+    return Math.max(0, next - clock.now)
+  }
+}

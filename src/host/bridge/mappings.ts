@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+/** What a process has mapped, as /proc/PID/maps tells. */
+import { closeSync, readFileSync } from 'node:fs'
+import { toNumber } from '../../base/u64.ts'
+import { ENOENT } from '../sys/numbers.ts'
+import { type System, setNumber } from '../sys/system.ts'
+
+const PROCMAP_QUERY = 0xc0686611
+const QUERY_BYTES = 104
+const READABLE = 1
+const WRITABLE = 2
+
+/** One area of memory. */
+export interface Mapping {
+  readonly start: number
+  /** Behind the last byte. */
+  readonly end: number
+  readonly readable: boolean
+  readonly writable: boolean
+}
+
+/** Looks up mappings through an open /proc/PID/maps, which belongs to one address space for ever. */
+export class Mappings {
+  readonly #system: System
+  readonly #fd: number
+  readonly #path: string
+  readonly #query: number
+  #last: Mapping | undefined = undefined
+  /** Kernels before 6.11 only have the text. */
+  #hasQuery = true
+
+  /** `query`: place in the arena of `queryBytes`, shared by all. */
+  constructor(system: System, fd: number, path: string, query: number) {
+    this.#system = system
+    this.#fd = fd
+    this.#path = path
+    this.#query = query
+  }
+
+  static allocateQuery(system: System): number {
+    return system.arena.allocate(QUERY_BYTES)
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd)
+  }
+
+  /** The program has run since: what was found may be gone. */
+  forget(): void {
+    this.#last = undefined
+  }
+
+  /** The mapping that holds the address. */
+  find(address: number): Mapping | undefined {
+    const last = this.#last
+    if (last !== undefined && address >= last.start && address < last.end) return last
+    const found = this.#hasQuery ? this.#ask(address) : this.#search(address)
+    this.#last = found
+    return found
+  }
+
+  #ask(address: number): Mapping | undefined {
+    const { bytes, view } = this.#system.arena
+    const at = this.#query
+    bytes.fill(0, at, at + QUERY_BYTES)
+    view.setUint32(at, QUERY_BYTES, true)
+    setNumber(view, at + 16, address)
+    const result = this.#system.ioctl(this.#fd, PROCMAP_QUERY, at)
+    if (result === -ENOENT) return undefined
+    if (result < 0) {
+      this.#hasQuery = false
+      return this.#search(address)
+    }
+    const flags = view.getUint32(at + 40, true)
+    return {
+      start: numberAt(view, at + 24),
+      end: numberAt(view, at + 32),
+      readable: (flags & READABLE) !== 0,
+      writable: (flags & WRITABLE) !== 0,
+    }
+  }
+
+  #search(address: number): Mapping | undefined {
+    return findInText(readText(this.#path), address)
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** `7f0000000000-7f0000001000 rw-p ...` */
+export function findInText(text: string, address: number): Mapping | undefined {
+  for (const [, first, last, permissions = ''] of text.matchAll(/^([0-9a-f]+)-([0-9a-f]+) (\S+)/gm)) {
+    const start = Number.parseInt(first!, 16)
+    const end = Number.parseInt(last!, 16)
+    if (address >= start && address < end)
+      return { start, end, readable: permissions[0] === 'r', writable: permissions[1] === 'w' }
+  }
+  return undefined
+}
+
+function numberAt(view: DataView, at: number): number {
+  return toNumber(view.getInt32(at + 4, true), view.getInt32(at, true))
+}

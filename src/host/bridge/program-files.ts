@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+import { closeSync } from 'node:fs'
+import { EBADF, EMFILE } from '../../base/errno.ts'
+import { FdTable, OpenFile } from '../../iommufd/files.ts'
+import { AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE } from '../sys/numbers.ts'
+import type { FileIdentity, System } from '../sys/system.ts'
+import type { FileRegistry } from './file-registry.ts'
+import type { Listener } from './notifications.ts'
+import type { ReservedRange } from './reserved-range.ts'
+import { openDeviceStandIn, type QueueStandIns } from './stand-ins.ts'
+
+/** What descriptors need of the rest. */
+export interface DescriptorPorts {
+  readonly system: System
+  readonly listener: Listener
+  readonly registry: FileRegistry
+  readonly queues: QueueStandIns
+  readonly reserved: ReservedRange
+}
+
+/**
+ * The descriptors of a program, which are the host's: looked up by what they are, opened by the kernel. Numbers are
+ * those of the thread whose call is served.
+ */
+export class ProgramFiles extends FdTable {
+  readonly #ports: DescriptorPorts
+  readonly #identity: FileIdentity = { device: 0, inode: 0 }
+  /** Numbers that are promised and not open yet. */
+  readonly #promised: Map<number, boolean> = new Map()
+  /** Descriptor of /proc/TID of the thread that is served. */
+  #folder = -1
+
+  constructor(ports: DescriptorPorts) {
+    super(Number.POSITIVE_INFINITY)
+    this.#ports = ports
+  }
+
+  serve(folder: number): void {
+    this.#folder = folder
+  }
+
+  /** A free number of the range that is kept for files of ours. EMFILE. */
+  override reserve(closeOnExec: boolean = true, from: number = 0): number {
+    const fd = this.freeNumber(from)
+    if (fd === undefined) throw EMFILE
+    this.#promised.set(fd, closeOnExec)
+    return fd
+  }
+
+  /** The lowest free number of the range, not below `from`. */
+  freeNumber(from: number): number | undefined {
+    const { system, listener, reserved } = this.#ports
+    const limit = Math.min(reserved.end, system.softLimit(listener.tid, RLIMIT_NOFILE))
+    for (let fd = Math.max(from, reserved.first); fd < limit; fd++) {
+      if (!this.#promised.has(fd) && !this.#isOpen(fd)) return fd
+    }
+    return undefined
+  }
+
+  override unreserve(fd: number): void {
+    this.#promised.delete(fd)
+  }
+
+  /** When the thread is gone meanwhile, the file is released. */
+  override install(fd: number, file: OpenFile): void {
+    const { listener } = this.#ports
+    const closeOnExec = this.#promised.get(fd) ?? true
+    this.#promised.delete(fd)
+    const source = this.standIn(file, file.flags)
+    listener.addDescriptor({ source, closeOnExec, number: fd })
+    closeSync(source)
+  }
+
+  override find(fd: number): OpenFile | undefined {
+    return this.#ports.registry.find(this.#folder, `fd/${fd}`)?.file
+  }
+
+  override get(fd: number): OpenFile {
+    const file = this.find(fd)
+    if (file === undefined) throw EBADF
+    return file
+  }
+
+  /** A new stand-in: the file is released when the last descriptor of it is closed. */
+  standIn(file: OpenFile, flags: number): number {
+    const { system, registry, queues } = this.#ports
+    const isQueue = file.read !== OpenFile.prototype.read
+    return isQueue ? queues.create(file) : openDeviceStandIn(system, registry, file, flags)
+  }
+
+  #isOpen(fd: number): boolean {
+    return this.#ports.system.identify(this.#folder, `fd/${fd}`, this.#identity, AT_SYMLINK_NOFOLLOW) === 0
+  }
+}

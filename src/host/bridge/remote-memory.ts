@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+import { closeSync, readFileSync } from 'node:fs'
+import { EFAULT } from '../../base/errno.ts'
+import { PAGE_BYTES, toNumber } from '../../base/u64.ts'
+import type { AddressSpace } from '../../iommufd/user-memory.ts'
+import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
+import type { System } from '../sys/system.ts'
+import { Mappings } from './mappings.ts'
+import { NO_FRAME, type PageHolder, type PinnedPages } from './pinned-pages.ts'
+
+const PAGE_MASK = PAGE_BYTES - 1
+/** High word of the first address that no program has, and that a number does not hold exactly: 2^53. */
+const ADDRESS_HI_END = 2 ** 21
+/** A small copy from the program brings so much of its page along. */
+const AHEAD_BYTES = 256
+const BLOCK_BYTES = 65536
+/** Type in the auxiliary vector. */
+const AT_RANDOM = 25
+
+/** Places in the arena that all address spaces share. */
+export interface CopySpace {
+  readonly ahead: number
+  readonly block: number
+  readonly query: number
+}
+
+export function allocateCopySpace(system: System): CopySpace {
+  return {
+    ahead: system.arena.allocate(PAGE_BYTES),
+    block: system.arena.allocate(BLOCK_BYTES),
+    query: Mappings.allocateQuery(system),
+  }
+}
+
+export interface RemoteMemoryOptions {
+  readonly system: System
+  readonly pages: PinnedPages
+  readonly copySpace: CopySpace
+  readonly tgid: number
+}
+
+/**
+ * The memory of a program. A system call's copies go to the calling thread (process_vm_readv); devices reach pinned pages
+ * through /proc/PID/mem, which stands for this address space and never for the one after an exec, nor for another
+ * process that was given the number. A page is pinned by its address: what is unmapped is gone, pinned or not.
+ */
+export class RemoteMemory implements AddressSpace, PageHolder {
+  copied = 0
+  pinnedVm = 0
+  lockedVm = 0
+  readonly #system: System
+  readonly #pages: PinnedPages
+  readonly #space: CopySpace
+  readonly #mappings: Mappings
+  readonly #file: number
+  /** Frames of pinned pages. */
+  readonly #frames: Map<number, number> = new Map()
+  /** The thread whose call is served. */
+  #tid: number
+  /** Bytes of the program at `ahead`. */
+  #aheadAddress = 0
+  #aheadBytes = 0
+  #references = 1
+  /** What no other address space has. */
+  readonly #stamp: string
+
+  constructor({ system, pages, copySpace, tgid }: RemoteMemoryOptions) {
+    this.#system = system
+    this.#pages = pages
+    this.#space = copySpace
+    this.#tid = tgid
+    this.#file = system.open(0, `/proc/${tgid}/mem`, O_RDWR | O_CLOEXEC)
+    const maps = `/proc/${tgid}/maps`
+    this.#mappings = new Mappings(system, system.open(0, maps, O_RDONLY | O_CLOEXEC), maps, copySpace.query)
+    this.#stamp = this.#stampOf(tgid)
+  }
+
+  /** Whether it is the memory that the process has now. */
+  isOf(tgid: number): boolean {
+    return this.#stampOf(tgid) === this.#stamp
+  }
+
+  /** A call of the thread is served from here on: nothing of what was read before is known. */
+  serve(tid: number): void {
+    this.#tid = tid
+    this.#aheadBytes = 0
+    this.#mappings.forget()
+  }
+
+  get alive(): boolean {
+    return this.#system.readAt(this.#file, 0, this.#space.block, 1) !== 0
+  }
+
+  copyIn(hi: number, lo: number, into: Uint8Array, offset: number, length: number): void {
+    const address = addressOf(hi, lo)
+    this.copied = 0
+    if (length <= AHEAD_BYTES) return this.#copyAhead(address, into, offset, length)
+    while (this.copied < length) {
+      const part = Math.min(length - this.copied, BLOCK_BYTES)
+      const { bytes } = this.#system.arena
+      const { block } = this.#space
+      const read = this.#system.readProcess(this.#tid, address + this.copied, block, part)
+      if (read > 0) into.set(bytes.subarray(block, block + read), offset + this.copied)
+      this.#count(read, part)
+    }
+  }
+
+  copyOut(hi: number, lo: number, from: Uint8Array, offset: number, length: number): void {
+    const address = addressOf(hi, lo)
+    this.copied = 0
+    this.#aheadBytes = 0
+    while (this.copied < length) {
+      const part = Math.min(length - this.copied, BLOCK_BYTES)
+      const { block } = this.#space
+      const start = offset + this.copied
+      this.#system.arena.bytes.set(from.subarray(start, start + part), block)
+      this.#count(this.#system.writeProcess(this.#tid, address + this.copied, block, part), part)
+    }
+  }
+
+  pin(hi: number, lo: number, write: boolean): number {
+    const address = addressOf(hi, lo)
+    const page = Math.floor(address / PAGE_BYTES)
+    this.#checkAccess(address, write)
+    const known = this.#frames.get(page)
+    if (known !== undefined) {
+      this.#pages.pinAgain(known)
+      return known
+    }
+    const frame = this.#pages.add(this, page)
+    this.#frames.set(page, frame)
+    return frame
+  }
+
+  unpinPage(frame: number, _dirty: boolean): void {
+    this.#pages.unpin(frame)
+  }
+
+  pinCountAt(hi: number, lo: number): number {
+    const address = addressOf(hi, lo)
+    this.#checkAccess(address, false)
+    const frame = this.#frames.get(Math.floor(address / PAGE_BYTES))
+    return frame === undefined ? 0 : this.#pages.pinsOf(frame)
+  }
+
+  readFrame(frame: number, at: number, into: Uint8Array, offset: number, length: number): void {
+    if (!this.#pages.readFrame(frame, at, into, offset, length)) throw EFAULT
+  }
+
+  writeFrame(frame: number, at: number, from: Uint8Array, offset: number, length: number): void {
+    if (!this.#pages.writeFrame(frame, at, from, offset, length)) throw EFAULT
+  }
+
+  /** Of a page that nobody has pinned: a frame that is nobody's. */
+  frameForRead(page: number): number {
+    this.#checkAccess(page * PAGE_BYTES, false)
+    return this.#frames.get(page) ?? NO_FRAME
+  }
+
+  grab(): void {
+    this.#references++
+  }
+
+  drop(): void {
+    this.#references--
+    if (this.#references > 0) return
+    if (this.#file >= 0) closeSync(this.#file)
+    this.#mappings.close()
+  }
+
+  /** A program ends by itself. */
+  exit(): void {}
+
+  readPage(page: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
+    const { block } = this.#space
+    const read = this.#system.readAt(this.#file, page * PAGE_BYTES + offset, block, length)
+    if (read !== length) return false
+    into.set(this.#system.arena.bytes.subarray(block, block + length), at)
+    return true
+  }
+
+  writePage(page: number, offset: number, from: Uint8Array, at: number, length: number): boolean {
+    const { block } = this.#space
+    this.#system.arena.bytes.set(from.subarray(at, at + length), block)
+    return this.#system.writeAt(this.#file, page * PAGE_BYTES + offset, block, length) === length
+  }
+
+  forget(page: number): void {
+    this.#frames.delete(page)
+  }
+
+  /** The auxiliary vector, and the sixteen random bytes that it points to: made anew at every exec. */
+  #stampOf(tgid: number): string {
+    const vector = readVector(tgid)
+    for (let at = 0; at + 16 <= vector.length; at += 16) {
+      if (vector.readUInt32LE(at) !== AT_RANDOM) continue
+      const { block } = this.#space
+      const address = toNumber(vector.readInt32LE(at + 12), vector.readInt32LE(at + 8))
+      const read = Math.max(0, this.#system.readProcess(tgid, address, block, 16))
+      const random = this.#system.arena.bytes.slice(block, block + read)
+      return `${vector.toString('hex')} ${Buffer.from(random).toString('hex')}`
+    }
+    return vector.toString('hex')
+  }
+
+  /** Small structs are read word by word: what stands behind the first word comes along. */
+  #copyAhead(address: number, into: Uint8Array, offset: number, length: number): void {
+    const { bytes } = this.#system.arena
+    const { ahead } = this.#space
+    let at = address - this.#aheadAddress
+    if (at < 0 || at + length > this.#aheadBytes) {
+      const inPage = PAGE_BYTES - (address & PAGE_MASK)
+      const wanted = Math.max(length, Math.min(AHEAD_BYTES, inPage))
+      const read = this.#system.readProcess(this.#tid, address, ahead, wanted)
+      this.#aheadAddress = address
+      this.#aheadBytes = Math.max(read, 0)
+      at = 0
+    }
+    const there = Math.min(length, this.#aheadBytes - at)
+    for (let i = 0; i < there; i++) into[offset + i] = bytes[ahead + at + i]!
+    this.#count(there, length)
+  }
+
+  #count(moved: number, wanted: number): void {
+    if (moved > 0) this.copied += moved
+    if (moved !== wanted) throw EFAULT
+  }
+
+  /** Faults the page in. EFAULT: not mapped, not allowed, or behind the end of its file. */
+  #checkAccess(address: number, write: boolean): void {
+    const mapping = this.#mappings.find(address)
+    if (mapping === undefined || !(write ? mapping.writable : mapping.readable)) throw EFAULT
+    if (this.#system.readAt(this.#file, address, this.#space.block, 1) !== 1) throw EFAULT
+  }
+}
+
+function readVector(tgid: number): Buffer {
+  try {
+    return readFileSync(`/proc/${tgid}/auxv`)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
+/** EFAULT: no program has such addresses. */
+function addressOf(hi: number, lo: number): number {
+  if (hi >>> 0 >= ADDRESS_HI_END) throw EFAULT
+  return toNumber(hi, lo)
+}

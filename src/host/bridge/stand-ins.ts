@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/** Files of the host that stand for ours in a program. */
+import { closeSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { broken } from '../../base/assert.ts'
+import { type OpenFile, POLL_IN } from '../../iommufd/files.ts'
+import { O_CLOEXEC, O_NONBLOCK, O_RDWR } from '../sys/numbers.ts'
+import type { System } from '../sys/system.ts'
+import type { FileRegistry, HeldFile } from './file-registry.ts'
+
+/** Tokens in a FIFO: far below its room, so that writing to it never waits and it always polls writeable. */
+const TOKENS_MAX = 4096
+
+/** A stand-in for a file that is only used by calls that come to us: memory of its own. Gives the descriptor. */
+export function openDeviceStandIn(
+  system: System,
+  registry: FileRegistry,
+  file: OpenFile,
+  flags: number,
+): number {
+  const memory = checked(system.createMemoryFile('iommufd'), 'memfd_create')
+  const fd = checked(system.open(0, `/proc/self/fd/${memory}`, flags | O_CLOEXEC), 'open of a memfd')
+  closeSync(memory)
+  registry.add(fd, { file, released: () => file.put() })
+  return fd
+}
+
+/**
+ * A stand-in for a file that is polled: an unnamed FIFO that holds a byte for each wake-up since it was last empty, so
+ * that poll, select and epoll, level and edge, are the kernel's own.
+ */
+export class QueueStandIn implements HeldFile {
+  readonly file: OpenFile
+  readonly #system: System
+  readonly #own: number
+  readonly #token: number
+  #tokens = 0
+  /** Wake-ups that the program has not been told of. */
+  #wakes = 0
+
+  /** `token`: place in the arena of TOKENS_MAX bytes. */
+  constructor(system: System, file: OpenFile, own: number, token: number) {
+    this.file = file
+    this.#system = system
+    this.#own = own
+    this.#token = token
+    file.onWake(() => {
+      this.#wakes++
+    })
+  }
+
+  static allocateTokens(system: System): number {
+    return system.arena.allocate(TOKENS_MAX)
+  }
+
+  /** The FIFO says what the file is: readable or not. Each wake-up since the last time is an edge. */
+  synchronize(): void {
+    const readable = (this.file.poll() & POLL_IN) !== 0
+    const wakes = this.#wakes
+    this.#wakes = 0
+    if (!readable) {
+      if (this.#tokens > 0) this.#take(TOKENS_MAX)
+      this.#tokens = 0
+    } else if (wakes > 0 || this.#tokens === 0) this.#put(Math.max(wakes, 1))
+  }
+
+  released(): void {
+    closeSync(this.#own)
+    this.file.put()
+  }
+
+  #put(count: number): void {
+    const added = Math.min(count, TOKENS_MAX - 1)
+    const over = this.#tokens + added - TOKENS_MAX
+    if (over > 0) this.#take(over)
+    this.#system.write(this.#own, this.#token, added)
+    this.#tokens = Math.min(this.#tokens + added, TOKENS_MAX)
+  }
+
+  #take(count: number): void {
+    this.#system.read(this.#own, this.#token, count)
+  }
+}
+
+/** Makes queue stand-ins in a folder that nobody else sees. */
+export class QueueStandIns {
+  readonly #system: System
+  readonly #registry: FileRegistry
+  readonly #token: number
+  readonly #open: Set<QueueStandIn> = new Set()
+
+  constructor(system: System, registry: FileRegistry) {
+    this.#system = system
+    this.#registry = registry
+    this.#token = QueueStandIn.allocateTokens(system)
+  }
+
+  /** Gives the descriptor. */
+  create(file: OpenFile): number {
+    const system = this.#system
+    const folder = mkdtempSync(join(tmpdir(), 'iopf-'))
+    const path = join(folder, 'queue')
+    checked(system.makeFifo(path), 'mkfifo')
+    const own = checked(system.open(0, path, O_RDWR | O_NONBLOCK | O_CLOEXEC), 'open of a FIFO')
+    const fd = checked(system.open(0, path, O_RDWR | O_CLOEXEC), 'open of a FIFO')
+    unlinkSync(path)
+    rmdirSync(folder)
+    const standIn = new QueueStandIn(system, file, own, this.#token)
+    this.#open.add(standIn)
+    this.#registry.add(fd, {
+      file,
+      released: () => {
+        this.#open.delete(standIn)
+        standIn.released()
+      },
+    })
+    return fd
+  }
+
+  synchronize(): void {
+    for (const standIn of this.#open) standIn.synchronize()
+  }
+}
+
+function checked(result: number, call: string): number {
+  if (result < 0) broken(`${call} gave ${result}`)
+  return result
+}

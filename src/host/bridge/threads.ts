@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+import { closeSync, readFileSync } from 'node:fs'
+import { assert } from '../../base/assert.ts'
+import { type Caller, type OpenFile, UserAccount } from '../../iommufd/files.ts'
+import {
+  CAP_IPC_LOCK,
+  CAP_SYS_RESOURCE,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RLIMIT_MEMLOCK,
+} from '../sys/numbers.ts'
+import type { FileIdentity, System } from '../sys/system.ts'
+import type { PinnedPages } from './pinned-pages.ts'
+import { type DescriptorPorts, ProgramFiles } from './program-files.ts'
+import { type CopySpace, RemoteMemory } from './remote-memory.ts'
+
+/** Threads that are remembered: more only cost another look at /proc. */
+const THREADS_MAX = 1024
+
+/** A process of the program, as the kernel code sees it. */
+export class Program implements Caller {
+  readonly tgid: number
+  readonly files: ProgramFiles
+  readonly user: UserAccount
+  mm: RemoteMemory
+  /** The thread whose call is served. */
+  tid: number
+  /** It has called execve(2): its memory may be another one. */
+  mayHaveExeced = false
+  readonly #system: System
+
+  constructor(
+    system: System,
+    tgid: number,
+    parts: { files: ProgramFiles; user: UserAccount; mm: RemoteMemory },
+  ) {
+    this.#system = system
+    this.tgid = tgid
+    this.tid = tgid
+    this.files = parts.files
+    this.user = parts.user
+    this.mm = parts.mm
+  }
+
+  get memory(): RemoteMemory {
+    return this.mm
+  }
+
+  get capIpcLock(): boolean {
+    return this.#system.hasCapability(this.tid, CAP_IPC_LOCK)
+  }
+
+  get capSysResource(): boolean {
+    return this.#system.hasCapability(this.tid, CAP_SYS_RESOURCE)
+  }
+
+  get memlockBytes(): number {
+    return this.#system.softLimit(this.tid, RLIMIT_MEMLOCK)
+  }
+
+  get exited(): boolean {
+    return !this.mm.alive
+  }
+}
+
+/** A thread of a program. `folder`: descriptor of its /proc/TID, in which nothing is found once it is gone. */
+export interface Thread {
+  readonly tid: number
+  readonly folder: number
+  readonly program: Program
+}
+
+export interface ThreadPorts extends DescriptorPorts {
+  readonly pages: PinnedPages
+  readonly copySpace: CopySpace
+}
+
+/** Who calls: found by the number of the thread, for as long as that is the same thread. */
+export class Threads {
+  readonly #ports: ThreadPorts
+  readonly #threads: Map<number, Thread> = new Map()
+  readonly #programs: Map<number, Program> = new Map()
+  readonly #users: Map<number, UserAccount> = new Map()
+  readonly #identity: FileIdentity = { device: 0, inode: 0 }
+  #served: Program | undefined = undefined
+
+  constructor(ports: ThreadPorts) {
+    this.#ports = ports
+  }
+
+  /** The program of the thread, ready to be served; `undefined`: it is gone. */
+  serve(tid: number): Program | undefined {
+    const known = this.#threads.get(tid)
+    const thread = known !== undefined && this.#isThere(known) ? known : this.#meet(tid)
+    return thread === undefined ? undefined : this.#prepare(thread)
+  }
+
+  /** The file of ours behind a descriptor of the thread; `program` is then ready to be served. */
+  find(tid: number, fd: number): OpenFile | undefined {
+    if (this.#ports.registry.size === 0) return undefined
+    const known = this.#threads.get(tid)
+    if (known !== undefined) {
+      const file = this.#prepare(known).files.find(fd)
+      if (file !== undefined || this.#isThere(known)) return file
+    }
+    return this.serve(tid)?.files.find(fd)
+  }
+
+  /** Whose call is served. */
+  get program(): Program {
+    assert(this.#served !== undefined, 'no call is served')
+    return this.#served
+  }
+
+  /** The thread calls execve(2). */
+  execs(tid: number): void {
+    const thread = this.#threads.get(tid)
+    if (thread !== undefined) thread.program.mayHaveExeced = true
+  }
+
+  #prepare({ tid, folder, program }: Thread): Program {
+    if (program.mayHaveExeced) this.#lookAtMemory(program)
+    program.tid = tid
+    program.mm.serve(tid)
+    program.files.serve(folder)
+    this.#served = program
+    return program
+  }
+
+  #isThere({ folder }: Thread): boolean {
+    return this.#ports.system.identify(folder, 'status', this.#identity) === 0
+  }
+
+  /** The oldest is forgotten when there are many: most of them are gone. */
+  #meet(tid: number): Thread | undefined {
+    this.#forget(tid)
+    const folder = this.#ports.system.open(0, `/proc/${tid}`, O_PATH | O_DIRECTORY | O_CLOEXEC)
+    if (folder < 0) return undefined
+    const status = readStatus(tid)
+    if (status === undefined) {
+      closeSync(folder)
+      return undefined
+    }
+    if (this.#threads.size >= THREADS_MAX) this.#forget(this.#threads.keys().next().value!)
+    const thread = { tid, folder, program: this.#programOf(status) }
+    this.#threads.set(tid, thread)
+    return thread
+  }
+
+  #forget(tid: number): void {
+    const thread = this.#threads.get(tid)
+    if (thread === undefined) return
+    closeSync(thread.folder)
+    this.#threads.delete(tid)
+  }
+
+  #programOf({ tgid, uid }: Status): Program {
+    const known = this.#programs.get(tgid)
+    if (known !== undefined && !known.exited) return known
+    known?.mm.drop()
+    const { system } = this.#ports
+    let user = this.#users.get(uid)
+    if (user === undefined) this.#users.set(uid, (user = new UserAccount()))
+    const parts = { files: new ProgramFiles(this.#ports), user, mm: this.#memoryOf(tgid) }
+    const program = new Program(system, tgid, parts)
+    this.#programs.set(tgid, program)
+    return program
+  }
+
+  /** An exec gave the process another memory when the old one is not the one that is there now. */
+  #lookAtMemory(program: Program): void {
+    program.mayHaveExeced = false
+    if (program.mm.isOf(program.tgid)) return
+    program.mm.drop()
+    program.mm = this.#memoryOf(program.tgid)
+  }
+
+  #memoryOf(tgid: number): RemoteMemory {
+    const { system, pages, copySpace } = this.#ports
+    return new RemoteMemory({ system, pages, copySpace, tgid })
+  }
+}
+
+interface Status {
+  readonly tgid: number
+  readonly uid: number
+}
+
+function readStatus(tid: number): Status | undefined {
+  let text: string
+  try {
+    text = readFileSync(`/proc/${tid}/status`, 'utf8')
+  } catch {
+    return undefined
+  }
+  const tgid = /^Tgid:\s*(\d+)/m.exec(text)?.[1]
+  const uid = /^Uid:\s*(\d+)/m.exec(text)?.[1]
+  return tgid === undefined || uid === undefined ? undefined : { tgid: Number(tgid), uid: Number(uid) }
+}

@@ -7,6 +7,7 @@ import type { Caller } from '../files.ts'
 import type { Context } from '../objects/context.ts'
 import { HwptObject } from '../objects/hwpt/hwpt.ts'
 import { Sum } from '../objects/ioas/span.ts'
+import { OBJECT_HWPT_PAGING } from '../objects/object-table.ts'
 
 const PAGE_MASK = 4095
 /** What one page of the kernel's lists takes at least. */
@@ -20,7 +21,7 @@ const end = new Sum()
 /** The mock's page table behind an id. ENOENT; EINVAL: another driver's. */
 export function getMockPaging(context: Context, id: number): MockPagingDomain {
   const object = context.objects.find(id)
-  if (!(object instanceof HwptObject)) throw ENOENT
+  if (!(object instanceof HwptObject) || object.type !== OBJECT_HWPT_PAGING) throw ENOENT
   if (!(object.domain instanceof MockPagingDomain)) throw EINVAL
   return object.domain
 }

@@ -83,17 +83,36 @@ function partOf(stretch: Stretch, bytes: Uint8Array, at: number): RwPart {
 function rwPart(part: RwPart, flags: number, caller: Caller | undefined): void {
   const { pages } = part
   if (pages.buffer !== undefined) throw EINVAL
+  if (pages.file !== undefined) return rwPages(part, flags)
   const own = caller === undefined ? pages.mm!.alive : caller.mm === pages.mm
-  if (!own || pages.file !== undefined || (flags & ACCESS_RW_SLOW_PATH) !== 0) rwPages(part, flags)
-  else rwDirectly(part, flags)
+  if (own && (flags & ACCESS_RW_SLOW_PATH) === 0) rwDirectly(part, flags)
+  else if (part.offset + part.length <= PAGE_BYTES) rwOnePage(part, flags)
+  else rwPages(part, flags)
 }
 
-function rwDirectly({ pages, index, offset, bytes, at, length: count }: RwPart, flags: number): void {
+function rwDirectly(part: RwPart, flags: number): void {
+  const { hi, lo } = addressOf(part)
+  const { bytes, at, length: count } = part
+  const mm = part.pages.mm!
+  if ((flags & ACCESS_RW_WRITE) === 0) mm.copyIn(hi, lo, bytes, at, count)
+  else mm.copyOut(hi, lo, bytes, at, count)
+}
+
+/** Of its first byte, in the memory of who mapped. */
+function addressOf({ pages, index, offset }: RwPart): Sum {
   address.add(pages.hi, pages.lo, Math.floor(index / 1048576) | 0, ((index * PAGE_BYTES) % 4294967296) | 0)
   address.add(address.hi, address.lo, 0, offset)
-  const mm = pages.mm!
-  if ((flags & ACCESS_RW_WRITE) === 0) mm.copyIn(address.hi, address.lo, bytes, at, count)
-  else mm.copyOut(address.hi, address.lo, bytes, at, count)
+  return address
+}
+
+/** What lies in one page is pinned for just this access, whatever else holds the page: observed on 7.2.13. */
+function rwOnePage(part: RwPart, flags: number): void {
+  const { hi, lo } = addressOf(part)
+  const mm = part.pages.mm!
+  const writes = (flags & ACCESS_RW_WRITE) !== 0
+  const frame = mm.pin(hi, lo & ~(PAGE_BYTES - 1), writes)
+  moveBytes(part, Int32Array.of(frame), flags)
+  mm.unpinPage(frame, writes)
 }
 
 /** All pages are pinned, as for a device and without a charge, before the first byte moves. */

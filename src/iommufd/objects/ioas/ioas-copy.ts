@@ -50,7 +50,7 @@ function checkNumbers(command: IoasCopy): void {
 function sourcePieces(source: IoasObject, command: IoasCopy): [Piece, ...Piece[]] {
   iova.hi = command.src_iova_hi
   iova.lo = command.src_iova_lo
-  if ((command.flags & TEST_SYZKALLER_ADDRESS) !== 0) syzkallerAddress(source, iova)
+  if ((command.flags & TEST_SYZKALLER_ADDRESS) !== 0) convertSource(source, command)
   if ((command.length_hi | command.length_lo) === 0) throw EINVAL
   last.addLength(iova.hi, iova.lo, command.length_hi, command.length_lo)
   if (last.overflow) throw EOVERFLOW
@@ -60,6 +60,14 @@ function sourcePieces(source: IoasObject, command: IoasCopy): [Piece, ...Piece[]
   const [first, ...rest] = pieces
   if (!stretch.complete || first === undefined) throw ENOENT
   return [first, ...rest]
+}
+
+/** The caller sees what became of its address: observed on 7.2.13. */
+function convertSource(source: IoasObject, command: IoasCopy): void {
+  syzkallerAddress(source, iova)
+  command.flags &= ~TEST_SYZKALLER_ADDRESS
+  command.src_iova_hi = iova.hi
+  command.src_iova_lo = iova.lo
 }
 
 function pieceOf(stretch: Stretch): Piece {

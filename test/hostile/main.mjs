@@ -53,7 +53,7 @@ function heapBytes() {
 class Campaign {
   codes = new Map()
   calls = 0
-  #machine = createMachine({ iommus: [{ name: 'mock0', model: 'mock' }], devices: [] })
+  #machine = createMachine({ iommus: [{ name: 'mock0', model: 'mock', extended: true }], devices: [] })
   #freeFrames = this.#machine.frames.freeFrames
   #warmBytes = undefined
 

@@ -56,6 +56,11 @@ function chosenCommand(random) {
   return choice < 92 ? random.of(TEST) : random.of(VFIO)
 }
 
+/** Now and then one of the extended test operations, whose fields are as if they were another's. */
+function operationOf({ operation }, random) {
+  return random.chance(0.05) ? 0x1000 + random.below(4) : operation
+}
+
 /** Half of the destructions are something else, so that more lives. */
 function sparing(command, random) {
   return command === DESTROY && random.chance(0.5) ? random.of(ORDINARY) : command
@@ -109,7 +114,8 @@ export function hostileStruct(bytes, view, random) {
   if (random.chance(0.05)) for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256)
   else bytes.fill(0)
   for (const field of command.fields) fill(view, field, random)
-  if (command.operation !== undefined && random.chance(0.97)) view.setUint32(4, command.operation, true)
+  if (command.operation !== undefined && random.chance(0.97))
+    view.setUint32(4, operationOf(command, random), true)
   view.setUint32(0, sizeOf(command, random), true)
   if (random.chance(0.02)) bytes[random.below(bytes.length)] ^= 1 << random.below(8)
   return numberOf(command, random)

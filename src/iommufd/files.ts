@@ -4,7 +4,7 @@ import { EINVAL, ENODEV, ENOTTY, ENXIO, ESPIPE } from '../base/errno.ts'
 import type { MappedObject } from '../kernel/mm/mapped-object.ts'
 import { O_RDWR } from './fs/constants.ts'
 import { Descriptors } from './fs/descriptors.ts'
-import type { AddressSpace, UserBuffer, UserMemory } from './user-memory.ts'
+import type { AddressSpace, FilePages, UserBuffer, UserMemory } from './user-memory.ts'
 
 /** Bits of poll(2). */
 export const POLL_IN = 0x1
@@ -126,6 +126,11 @@ export abstract class OpenFile {
   /** A file without a poll operation is always ready. */
   poll(): number {
     return POLL_IN | POLL_OUT | POLL_RDNORM | POLL_WRNORM
+  }
+
+  /** The file's memory, where it can be pinned. */
+  get pinnable(): FilePages | undefined {
+    return undefined
   }
 
   /** Calls back at every wake-up of who waits in poll(2), inside the step that wakes. Default: nobody is ever woken. */

@@ -35,6 +35,13 @@ export interface AddressSpace extends UserMemory {
   exit(): void
 }
 
+/** Memory of a file (memfd, hugetlb) as it is pinned for devices. */
+export interface FilePages {
+  /** Pins the page for long; returns its frame. EINVAL: past the end; ENOMEM. */
+  pin(page: number): number
+  unpin(frame: number, dirty: boolean): void
+}
+
 /** The buffer of a read or write. */
 export interface UserBuffer {
   readonly lengthBytes: number

@@ -4,7 +4,7 @@ import type { Memfd } from '../../kernel/mm/memfd.ts'
 import { HUGE_FRAMES } from '../../kernel/mm/huge-pool.ts'
 import { PROT_WRITE } from '../../kernel/mm/prot.ts'
 import { type Caller, type Mapping, type MmapRequest, OpenFile } from '../files.ts'
-import type { UserBuffer } from '../user-memory.ts'
+import type { FilePages, UserBuffer } from '../user-memory.ts'
 import {
   FIONREAD,
   O_ACCMODE,
@@ -45,6 +45,10 @@ export class MemfdFile extends OpenFile {
 
   override get huge(): boolean {
     return this.memfd.huge
+  }
+
+  override get pinnable(): FilePages {
+    return this.memfd
   }
 
   override read(buffer: UserBuffer): number {

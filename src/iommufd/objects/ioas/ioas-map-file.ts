@@ -4,7 +4,6 @@ import { PAGE_BYTES, compareU64, pageOf, toNumber } from '../../../base/u64.ts'
 import { IOMMU_IOAS_MAP_WRITEABLE, type IoasMapFile } from '../../abi/index.ts'
 import type { Caller, OpenFile } from '../../files.ts'
 import { DmaBufFile } from '../../fs/dma-buf-file.ts'
-import { MemfdFile } from '../../fs/memfd-file.ts'
 import type { Context } from '../context.ts'
 import { getIoas } from '../lookup.ts'
 import { Iova } from './iova-alloc.ts'
@@ -78,5 +77,5 @@ function checkBuffer(file: DmaBufFile, command: IoasMapFile): void {
 function addSource(pages: Pages, file: OpenFile): void {
   if (file instanceof DmaBufFile)
     pages.buffer = new BufferSource(file, file.dmaBuf, pageOf(pages.hi, pages.lo))
-  else pages.file = new FileSource(file, file instanceof MemfdFile ? file.memfd : undefined)
+  else pages.file = new FileSource(file, file.pinnable)
 }

@@ -2,13 +2,7 @@
 import { EINVAL } from '../../../base/errno.ts'
 import type { Domain } from '../../../kernel/iommu/domain.ts'
 import type { OpenFile } from '../../files.ts'
-
-/** Memory of a file (memfd, hugetlb) as pages objects pin it. */
-export interface FilePages {
-  /** Pins the page for long; returns its frame. EINVAL: past the end; ENOMEM. */
-  pin(page: number): number
-  unpin(frame: number, dirty: boolean): void
-}
+import type { FilePages } from '../../user-memory.ts'
 
 /** Who has a dma-buf mapped. */
 export interface DmaBufImporter {

@@ -167,14 +167,30 @@ describe('rw (spec/02 §4, spec/03 §8; observed on 7.2.13)', () => {
     expect(read[0]).toBe(9)
   })
 
-  test('read-only memory mapped for writing is read directly, and not page by page', () => {
-    rig.process.mm.mprotect(memory, 4096, 1)
-    rig.map({ ioas, at: memory, iova: 0x10000n })
-    const byte = new Uint8Array(1)
-    expect(codeOf(() => access.rw(0, 0x10000, byte, 0, rig.process))).toBe('ok')
-    expect(codeOf(() => access.rw(0, 0x10000, byte, ACCESS_RW_SLOW_PATH, rig.process))).toBe('EFAULT')
-    expect(codeOf(() => access.rw(0, 0x10000, byte, 0, rig.newProcess()))).toBe('EFAULT')
-    expect(codeOf(() => access.rw(0, 0x10000, byte, ACCESS_RW_KTHREAD, undefined))).toBe('ok')
+  test('read-only memory mapped for writing is read directly and one page at a time, but not several', () => {
+    rig.process.mm.mprotect(memory, 8192, 1)
+    rig.map({ ioas, at: memory, bytes: 2n * PAGE, iova: 0x10000n })
+    const bytes = new Uint8Array(8)
+    for (const [iova, several] of [
+      [0x10000, 'ok'],
+      [0x10ffc, 'EFAULT'],
+    ] as const) {
+      expect(codeOf(() => access.rw(0, iova, bytes, 0, rig.process))).toBe('ok')
+      expect(codeOf(() => access.rw(0, iova, bytes, ACCESS_RW_SLOW_PATH, rig.process))).toBe(several)
+      expect(codeOf(() => access.rw(0, iova, bytes, 0, rig.newProcess()))).toBe(several)
+      expect(codeOf(() => access.rw(0, iova, bytes, ACCESS_RW_KTHREAD, undefined))).toBe('ok')
+    }
+  })
+
+  test('one page is looked for in the memory, several are the pinned ones', () => {
+    rig.map({ ioas, at: memory, bytes: 2n * PAGE, iova: 0x10000n })
+    access.pinPages(0, 0x10000, 0, 0x2000, 0, new Int32Array(2))
+    rig.process.mm.munmap(memory, 8192)
+    const bytes = new Uint8Array(8)
+    expect(codeOf(() => access.rw(0, 0x10000, bytes, 0, rig.process))).toBe('EFAULT')
+    expect(codeOf(() => access.rw(0, 0x10000, bytes, ACCESS_RW_SLOW_PATH, rig.process))).toBe('EFAULT')
+    expect(codeOf(() => access.rw(0, 0x10ffc, bytes, ACCESS_RW_SLOW_PATH, rig.process))).toBe('ok')
+    access.unpinPages(0, 0x10000, 0, 0x2000)
   })
 
   test('needs no room under the limit', () => {

@@ -153,7 +153,7 @@ export class Iommufd {
   allocViommu(request: ViommuRequest): Viommu {
     const bytes = request.data ?? new Uint8Array(0)
     const command = new ViommuAlloc()
-    command.type = request.type
+    command.type = request.type | 0
     command.dev_id = request.device.id
     command.hwpt_id = request.parent.id
     pointTo(command, bytes)

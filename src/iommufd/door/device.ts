@@ -88,13 +88,13 @@ export class BoundDevice {
     const command = new HwInfo()
     command.dev_id = this.id
     command.flags = type === undefined ? 0 : IOMMU_HW_INFO_FLAG_INPUT_TYPE
-    command.in_data_type = type ?? 0
+    command.in_data_type = (type ?? 0) | 0
     command.data_len = data.length
     command.data_uptr_lo = BYTES_ADDRESS
     this.#door.runWith(data, command, 'device.hwInfo', { device: this.name, type })
     const capabilities = command.out_capabilities_lo
     return {
-      type: command.out_data_type,
+      type: command.out_data_type >>> 0,
       data: data.subarray(0, command.data_len),
       pasidBits: command.out_max_pasid_log2,
       dirtyTracking: (capabilities & IOMMU_HW_CAP_DIRTY_TRACKING) !== 0,

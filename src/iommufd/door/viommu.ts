@@ -73,7 +73,7 @@ export class Viommu {
   allocEventQueue({ type, depth }: EventQueueRequest): EventQueue {
     const command = new VeventqAlloc()
     command.viommu_id = this.id
-    command.type = type
+    command.type = type | 0
     command.veventq_depth = depth
     this.#door.run(command, 'viommu.allocEventQueue', { id: this.id, type, depth })
     const object = getTyped(this.#door.context, command.out_veventq_id, VeventqObject)
@@ -85,7 +85,7 @@ export class Viommu {
     const command = new HwQueueAlloc()
     const length = BigInt(lengthBytes)
     command.viommu_id = this.id
-    command.type = type
+    command.type = type | 0
     command.index = index
     command.nesting_parent_iova_hi = hiOf(iova)
     command.nesting_parent_iova_lo = loOf(iova)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Data whose meaning only the driver knows, in the caller's memory. */
 export interface UserData {
-  /** IOMMU_HWPT_DATA_ or IOMMU_VIOMMU_TYPE_ number that the caller gave. */
+  /** IOMMU_HWPT_DATA_ or IOMMU_VIOMMU_TYPE_ number that the caller gave, as an int32. */
   readonly type: number
   readonly lengthBytes: number
   /**

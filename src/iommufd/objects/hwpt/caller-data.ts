@@ -33,8 +33,8 @@ export class CallerData implements UserData {
     },
     type: number,
   ) {
-    this.type = type
-    this.lengthBytes = command.data_len
+    this.type = type | 0
+    this.lengthBytes = command.data_len >>> 0
     this.#place = { memory, hi: command.data_uptr_hi, lo: command.data_uptr_lo }
   }
 
@@ -70,10 +70,10 @@ export class CallerArray implements UserArray {
       readonly data_uptr_lo: number
     },
   ) {
-    this.type = command.data_type
+    this.type = command.data_type | 0
     this.entryBytes = command.entry_len >>> 0
     this.entryCount = command.entry_num >>> 0
-    this.handled = command.entry_num
+    this.handled = this.entryCount
     this.#place = { memory, hi: command.data_uptr_hi, lo: command.data_uptr_lo }
   }
 

@@ -73,7 +73,7 @@ class NewVeventqObject extends VeventqObject {
 export function veventqAlloc(context: Context, command: VeventqAlloc, caller: Caller): void {
   const { type, veventq_depth: depth } = command
   if (command.flags !== 0 || command.__reserved !== 0 || type === IOMMU_VEVENTQ_TYPE_DEFAULT) throw EOPNOTSUPP
-  if (depth === 0 || depth > IOMMU_VEVENTQ_DEPTH_MAX) throw EINVAL
+  if (depth === 0 || depth >>> 0 > IOMMU_VEVENTQ_DEPTH_MAX) throw EINVAL
   const viommu = getViommu(context, command.viommu_id)
   if (viommu.hasSink(type)) throw EEXIST
   if (context.world.failpoints.hit('alloc_veventq')) throw ENOMEM

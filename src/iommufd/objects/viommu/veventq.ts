@@ -33,7 +33,8 @@ export class VeventqObject extends IommufdObject implements EventSink {
   readonly #events: VirtualEvent[] = []
   /** Says that events were lost after all of `#events`. */
   #lost: VirtualEvent | undefined = undefined
-  #sequence = 0
+  /** Of the next event. */
+  sequence = 0
   readonly #pollers: (() => void)[] = []
   #callback: (() => void) | undefined = undefined
   #alarm: Alarm | undefined = undefined
@@ -66,8 +67,8 @@ export class VeventqObject extends IommufdObject implements EventSink {
 
   /** ENOMEM: lost, as without room; then it is no error. */
   report(payload: Uint8Array): void {
-    const sequence = this.#sequence
-    this.#sequence = sequence === SEQUENCE_MAX ? 0 : sequence + 1
+    const sequence = this.sequence
+    this.sequence = sequence === SEQUENCE_MAX ? 0 : sequence + 1
     const full = this.#events.length === this.#depth
     const failed = !full && this.#world.failpoints.hit('alloc_vevent')
     if (full || failed) this.#lose(sequence)

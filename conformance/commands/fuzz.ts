@@ -78,7 +78,7 @@ function numberOf(name: string, text: string): number {
 
 async function fuzz(root: string, plan: Plan): Promise<number> {
   process.stdout.write(`conformance: seed ${plan.seed}\n`)
-  const totals = { operations: 0, diverged: 0, warnings: 0 }
+  const totals = { operations: 0, diverged: 0, skipped: 0, warnings: 0 }
   for (const profile of plan.profiles) {
     const share = Math.ceil(plan.operations / plan.profiles.length)
     const done = await runCampaign({
@@ -91,19 +91,21 @@ async function fuzz(root: string, plan: Plan): Promise<number> {
       startGuest: () => startGuest(root, plan.kernel, 0),
       onProgress: progressOf(plan, profile, share),
       onDivergence: (divergence, seed) => tell(plan, profile, divergence, seed),
-      onWarning: (text, [first, last]) => {
+      onWarning: (warning, seed) => {
         totals.warnings++
-        process.stdout.write(`the kernel warns within seeds ${first} to ${last} of ${profile}: ${text}\n`)
+        process.stdout.write(`the kernel warns, ${profile}, seed ${seed}: ${warning}\n`)
       },
     })
     totals.operations += done.operations
     totals.diverged += done.diverged
+    totals.skipped += done.skipped
   }
-  const { operations, diverged, warnings } = totals
+  const { operations, diverged, skipped, warnings } = totals
   const replay = `--seed ${plan.seed} --operations ${plan.operations} --kernel ${plan.kernel}`
   const warned = warnings === 0 ? '' : `, ${warnings} kernel warnings`
+  const left = skipped === 0 ? '' : `, ${skipped} skipped`
   process.stdout.write(
-    `conformance: ${operations} operations, ${diverged} programs diverge${warned} (${replay})\n`,
+    `conformance: ${operations} operations, ${diverged} programs diverge${warned}${left} (${replay})\n`,
   )
   return diverged === 0 ? 0 : 1
 }

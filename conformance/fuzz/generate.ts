@@ -39,6 +39,9 @@ function wander(state: FuzzState): void {
   if (random.oneIn(12) && state.contexts.length > 0) state.context = random.pick(state.contexts)
 }
 
+/** PASIDs are counted, and what a vIOMMU leaves in its data is used later. */
+const KEPT: ReadonlySet<string> = new Set(['pasid', 'data_uptr'])
+
 /** A few ioctls get a wrong field, size or pointer. What destroys, and the number of a test operation, stay. */
 function disturbed(operation: OperationSpec, random: Random): OperationSpec {
   if (operation.kind !== 'ioctl' && operation.kind !== 'test') return operation
@@ -50,7 +53,7 @@ function disturbed(operation: OperationSpec, random: Random): OperationSpec {
     return { ...operation, fields: { ...fields, ...wrongSize(operation.ioctl, random) } }
   if (random.oneIn(6)) return { ...operation, tail: random.oneIn(2) ? '00000000' : '00010000' }
   if (random.oneIn(8)) return { ...operation, at: random.pick(HOSTILE_ADDRESSES) }
-  const names = Object.keys(fields)
+  const names = Object.keys(fields).filter((name) => !KEPT.has(name))
   if (names.length === 0) return operation
   return { ...operation, fields: { ...fields, [random.pick(names)]: random.pick(HOSTILE_NUMBERS) } }
 }

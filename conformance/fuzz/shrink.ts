@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** A divergence made small: steps, then operations, then fields are left out as long as both sides still part in the same way. */
+import { encodeCase } from '../format/encode.ts'
+import { CaseError } from '../format/parse.ts'
 import type { OperationSpec } from '../format/schema.ts'
 import type { BothSides, Divergence } from './both-sides.ts'
+import { caseOfSteps } from './generate.ts'
 import type { Step } from './state.ts'
 
 type Steps = readonly Step[]
@@ -57,9 +60,21 @@ async function firstAlike(
   signature: string,
   candidates: readonly Steps[],
 ): Promise<Divergence | undefined> {
-  if (candidates.length === 0) return undefined
-  const { divergences } = await sides.run(candidates)
+  const sound = candidates.filter(isSound)
+  if (sound.length === 0) return undefined
+  const { divergences } = await sides.run(sound)
   return divergences.find((found) => found?.signature === signature)
+}
+
+/** Whether what is left can still be said. */
+function isSound(steps: Steps): boolean {
+  try {
+    encodeCase(caseOfSteps('smaller', steps, true))
+    return true
+  } catch (error) {
+    if (error instanceof CaseError) return false
+    throw error
+  }
 }
 
 /** The program without one of its parts, and without what then refers to nothing. */
@@ -110,7 +125,7 @@ function withoutFields(steps: Steps): Steps[] {
   )
 }
 
-const OPTIONS = ['tail', 'at', 'count', 'in'] as const
+const OPTIONS = ['tail', 'at', 'count', 'in', 'on'] as const
 
 function simpler(operation: OperationSpec): OperationSpec[] {
   const options = OPTIONS.filter(

@@ -58,6 +58,8 @@ export interface ContextState {
   readonly ioases: Value[]
   readonly hwpts: Hwpt[]
   readonly devices: MockDevice[]
+  /** Every device that was ever made: PASIDs may be attached to it. */
+  readonly stdevs: Value[]
   readonly queues: Queue[]
   readonly accesses: Access[]
   readonly viommus: Viommu[]
@@ -150,12 +152,7 @@ export class FuzzState {
   }
 
   detachAll(): OperationSpec[] {
-    return this.contexts.flatMap((context) =>
-      this.detachPasids(
-        context.devices.map(({ stdev }) => stdev),
-        context,
-      ),
-    )
+    return this.contexts.flatMap((context) => this.detachPasids(context.stdevs, context))
   }
 
   /** An address of the arena, mostly at the start of a page. */

@@ -50,6 +50,7 @@ export function mockDomain(state: FuzzState): void {
   const name = state.name('dev')
   const id = random.below(4) > 0 ? state.oneOf(idsOf(state.context).ioases) : pageTable(state)
   state.push(state.test('MOCK_DOMAIN_FLAGS', { id, dev_flags: flags }, name))
+  state.context?.stdevs.push(`$${name}.out_stdev_id`)
   state.context?.devices.push({ stdev: `$${name}.out_stdev_id`, idev: `$${name}.out_idev_id`, hasPasid })
   state.context?.hwpts.push({
     id: `$${name}.out_hwpt_id`,

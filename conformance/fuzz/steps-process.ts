@@ -17,6 +17,7 @@ export function openContext(state: FuzzState): void {
     ioases: [],
     hwpts: [],
     devices: [],
+    stdevs: [],
     queues: [],
     accesses: [],
     viommus: [],

@@ -161,7 +161,9 @@ function folderOfRoom({ path }: { readonly path: string }): string {
 function isRoot({ path }: { readonly path: string }): boolean {
   return (
     path.endsWith('.test.ts') ||
-    /^(bench|scripts|test\/support|conformance\/commands)\/|^conformance\/run\.mjs$/.test(path)
+    /^(bench|scripts|test\/support|conformance\/commands)\/|^(conformance\/run|test\/hostile\/main)\.mjs$/.test(
+      path,
+    )
   )
 }
 

@@ -148,7 +148,9 @@ const RUN: CommandSpec = {
     { command: 'iopf run -- ls -l /dev/iommu', what: 'the device is there' },
   ],
   arguments: [{ name: 'program', kind: 'file', rest: true, help: 'the program and its arguments' }],
-  options: [],
+  options: [
+    { long: 'mock', help: 'the test ABI of a kernel with CONFIG_IOMMUFD_TEST, and its mock devices' },
+  ],
 }
 
 const TRACE_SUMMARY: CommandSpec = {

@@ -20,6 +20,9 @@ const DEFAULT_MACHINE: MachineConfig = {
   devices: [{ name: 'dma0', kind: 'dma-engine', iommu: 'iommu0' }],
 }
 
+/** What a kernel built for testing has. */
+const MOCK_MACHINE: MachineConfig = { iommus: [{ name: 'mock0', model: 'mock' }], devices: [] }
+
 export async function run(invocation: Invocation): Promise<number> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw lacks(`it needs Linux on x86-64, this is ${process.platform} on ${process.arch}`)
@@ -27,7 +30,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const signals = new SignalForwarding(() => pid)
   const end = await runProgram({
     words: invocation.arguments,
-    machine: DEFAULT_MACHINE,
+    machine: invocation.flag('mock') ? MOCK_MACHINE : DEFAULT_MACHINE,
     onStart: (started) => {
       pid = started
     },

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { closeSync } from 'node:fs'
 import { isErrno } from '../../base/errno.ts'
-import { registerIommufd } from '../../iommufd/context-file.ts'
-import { DeviceNodes } from '../../iommufd/fs/device-nodes.ts'
 import type { Machine } from '../../machine/machine.ts'
 import { POLLHUP, POLLIN } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
@@ -15,6 +13,7 @@ import { PinnedPages } from './pinned-pages.ts'
 import { ProgramPaths } from './program-paths.ts'
 import { allocateCopySpace } from './remote-memory.ts'
 import type { ReservedRange } from './reserved-range.ts'
+import { SharedObjects } from './shared-objects.ts'
 import { QueueStandIns } from './stand-ins.ts'
 import { Threads } from './threads.ts'
 
@@ -57,19 +56,21 @@ export class Bridge {
     this.pages = new PinnedPages(machine.memory)
     this.#queues = new QueueStandIns(system, this.registry)
     const paths = new ProgramPaths(system)
-    const shared = { system, listener: this.#listener, registry: this.registry, reserved }
+    const common = { system, listener: this.#listener, registry: this.registry, reserved }
+    const copySpace = allocateCopySpace(system)
     const threads = new Threads({
-      ...shared,
+      ...common,
       queues: this.#queues,
       pages: this.pages,
-      copySpace: allocateCopySpace(system),
+      shared: new SharedObjects(system, this.pages, copySpace.block),
+      copySpace,
     })
     this.#ports = {
-      ...shared,
+      ...common,
       threads,
       paths,
       nodes: new Nodes(paths, [IOMMU_NODE, VFIO_NODE]),
-      devices: this.#createDevices(),
+      devices: machine.nodes,
       scratch: system.arena.allocate(PAGE_BYTES),
     }
   }
@@ -99,17 +100,6 @@ export class Bridge {
     closeSync(this.#listener.fd)
   }
 
-  #createDevices(): DeviceNodes {
-    const { machine } = this
-    const devices = new DeviceNodes()
-    registerIommufd(devices, {
-      world: machine.world,
-      devices: { find: (name) => machine.findDevice(name)?.device },
-      wakeLatencyNanos: machine.latencies.wakeUp,
-    })
-    return devices
-  }
-
   #serveCall(): void {
     const listener = this.#listener
     if (!listener.receive()) return
@@ -120,6 +110,7 @@ export class Bridge {
       listener.proceed()
       return
     }
+    this.#ports.threads.endCall()
     this.#settle()
     if (outcome !== 'answered') listener.answer(outcome)
   }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** What a process has mapped, as /proc/PID/maps tells. */
 import { closeSync, readFileSync } from 'node:fs'
-import { toNumber } from '../../base/u64.ts'
+import { PAGE_BYTES, toNumber } from '../../base/u64.ts'
 import { ENOENT } from '../sys/numbers.ts'
 import { type System, setNumber } from '../sys/system.ts'
+import { deviceNumber } from './stat-structs.ts'
 
 const PROCMAP_QUERY = 0xc0686611
 const QUERY_BYTES = 104
 const READABLE = 1
 const WRITABLE = 2
+const SHARED = 8
 
 /** One area of memory. */
 export interface Mapping {
@@ -17,6 +19,14 @@ export interface Mapping {
   readonly end: number
   readonly readable: boolean
   readonly writable: boolean
+  /** What is written to it others see who map the same. */
+  readonly shared: boolean
+  /** Bytes of a page; 4096 where the kernel does not tell. */
+  readonly pageBytes: number
+  /** Of the file behind it: offset of the first byte, device as stat(2) gives it, inode (0: no file). */
+  readonly offset: number
+  readonly device: number
+  readonly inode: number
 }
 
 /** Looks up mappings through an open /proc/PID/maps, which belongs to one address space for ever. */
@@ -77,6 +87,11 @@ export class Mappings {
       end: numberAt(view, at + 32),
       readable: (flags & READABLE) !== 0,
       writable: (flags & WRITABLE) !== 0,
+      shared: (flags & SHARED) !== 0,
+      pageBytes: numberAt(view, at + 48),
+      offset: numberAt(view, at + 56),
+      inode: numberAt(view, at + 64),
+      device: deviceNumber(view.getUint32(at + 72, true), view.getUint32(at + 76, true)),
     }
   }
 
@@ -93,13 +108,34 @@ function readText(path: string): string {
   }
 }
 
-/** `7f0000000000-7f0000001000 rw-p ...` */
+/** `7f0000000000-7f0000001000 rw-p 00000000 00:01 1234 ...`: addresses, permissions, offset, device, inode. */
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+)/gm
+
 export function findInText(text: string, address: number): Mapping | undefined {
-  for (const [, first, last, permissions = ''] of text.matchAll(/^([0-9a-f]+)-([0-9a-f]+) (\S+)/gm)) {
-    const start = Number.parseInt(first!, 16)
-    const end = Number.parseInt(last!, 16)
-    if (address >= start && address < end)
-      return { start, end, readable: permissions[0] === 'r', writable: permissions[1] === 'w' }
+  for (const [
+    ,
+    first = '',
+    last = '',
+    permissions = '',
+    offset = '',
+    major = '',
+    minor = '',
+    inode,
+  ] of text.matchAll(LINE)) {
+    const start = Number.parseInt(first, 16)
+    const end = Number.parseInt(last, 16)
+    if (address < start || address >= end) continue
+    return {
+      start,
+      end,
+      readable: permissions[0] === 'r',
+      writable: permissions[1] === 'w',
+      shared: permissions[3] === 's',
+      pageBytes: PAGE_BYTES,
+      offset: Number.parseInt(offset, 16),
+      device: deviceNumber(Number.parseInt(major, 16), Number.parseInt(minor, 16)),
+      inode: Number(inode),
+    }
   }
   return undefined
 }

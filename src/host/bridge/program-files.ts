@@ -6,7 +6,9 @@ import { AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE } from '../sys/numbers.ts'
 import type { FileIdentity, System } from '../sys/system.ts'
 import type { FileRegistry } from './file-registry.ts'
 import type { Listener } from './notifications.ts'
+import { ForeignFile } from './foreign-file.ts'
 import type { ReservedRange } from './reserved-range.ts'
+import type { SharedObjects } from './shared-objects.ts'
 import { openDeviceStandIn, type QueueStandIns } from './stand-ins.ts'
 
 /** What descriptors need of the rest. */
@@ -16,6 +18,7 @@ export interface DescriptorPorts {
   readonly registry: FileRegistry
   readonly queues: QueueStandIns
   readonly reserved: ReservedRange
+  readonly shared: SharedObjects
 }
 
 /**
@@ -29,9 +32,12 @@ export class ProgramFiles extends FdTable {
   readonly #promised: Map<number, boolean> = new Map()
   /** Descriptor of /proc/TID of the thread that is served. */
   #folder = -1
+  readonly #tgid: number
+  readonly #borrowed: OpenFile[] = []
 
-  constructor(ports: DescriptorPorts) {
+  constructor(ports: DescriptorPorts, tgid: number) {
     super(Number.POSITIVE_INFINITY)
+    this.#tgid = tgid
     this.#ports = ports
   }
 
@@ -71,8 +77,29 @@ export class ProgramFiles extends FdTable {
     closeSync(source)
   }
 
-  override find(fd: number): OpenFile | undefined {
+  /** A file of ours. */
+  findOwn(fd: number): OpenFile | undefined {
     return this.#ports.registry.find(this.#folder, `fd/${fd}`)?.file
+  }
+
+  /** Any file of the program, for the call that is served. */
+  override find(fd: number): OpenFile | undefined {
+    return this.findOwn(fd) ?? this.#findForeign(fd)
+  }
+
+  /** The call is over: what it did not keep of the program's own files is closed. */
+  endCall(): void {
+    for (const file of this.#borrowed) file.put()
+    this.#borrowed.length = 0
+  }
+
+  #findForeign(fd: number): OpenFile | undefined {
+    const { system, shared } = this.#ports
+    const source = system.takeDescriptor(this.#tgid, fd)
+    if (source < 0) return undefined
+    const file = new ForeignFile(shared, source)
+    this.#borrowed.push(file)
+    return file
   }
 
   override get(fd: number): OpenFile {

@@ -5,8 +5,9 @@ import { PAGE_BYTES, toNumber } from '../../base/u64.ts'
 import type { AddressSpace } from '../../iommufd/user-memory.ts'
 import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
-import { Mappings } from './mappings.ts'
+import { type Mapping, Mappings } from './mappings.ts'
 import { NO_FRAME, type PageHolder, type PinnedPages } from './pinned-pages.ts'
+import type { SharedMemory, SharedObjects } from './shared-objects.ts'
 
 const PAGE_MASK = PAGE_BYTES - 1
 /** High word of the first address that no program has, and that a number does not hold exactly: 2^53. */
@@ -35,6 +36,7 @@ export function allocateCopySpace(system: System): CopySpace {
 export interface RemoteMemoryOptions {
   readonly system: System
   readonly pages: PinnedPages
+  readonly shared: SharedObjects
   readonly copySpace: CopySpace
   readonly tgid: number
 }
@@ -42,7 +44,7 @@ export interface RemoteMemoryOptions {
 /**
  * The memory of a program. A system call's copies go to the calling thread (process_vm_readv); devices reach pinned pages
  * through /proc/PID/mem, which stands for this address space and never for the one after an exec, nor for another
- * process that was given the number. A page is pinned by its address: what is unmapped is gone, pinned or not.
+ * process that was given the number. A private page is pinned by its address: what is unmapped is gone, pinned or not.
  */
 export class RemoteMemory implements AddressSpace, PageHolder {
   copied = 0
@@ -50,11 +52,15 @@ export class RemoteMemory implements AddressSpace, PageHolder {
   lockedVm = 0
   readonly #system: System
   readonly #pages: PinnedPages
+  readonly #shared: SharedObjects
   readonly #space: CopySpace
+  readonly #tgid: number
   readonly #mappings: Mappings
   readonly #file: number
   /** Frames of pinned pages. */
   readonly #frames: Map<number, number> = new Map()
+  /** Pinned pages as they were when the process left them. */
+  readonly #kept: Map<number, Uint8Array> = new Map()
   /** The thread whose call is served. */
   #tid: number
   /** Bytes of the program at `ahead`. */
@@ -64,10 +70,12 @@ export class RemoteMemory implements AddressSpace, PageHolder {
   /** What no other address space has. */
   readonly #stamp: string
 
-  constructor({ system, pages, copySpace, tgid }: RemoteMemoryOptions) {
+  constructor({ system, pages, shared, copySpace, tgid }: RemoteMemoryOptions) {
     this.#system = system
     this.#pages = pages
     this.#space = copySpace
+    this.#shared = shared
+    this.#tgid = tgid
     this.#tid = tgid
     this.#file = system.open(0, `/proc/${tgid}/mem`, O_RDWR | O_CLOEXEC)
     const maps = `/proc/${tgid}/maps`
@@ -120,8 +128,11 @@ export class RemoteMemory implements AddressSpace, PageHolder {
 
   pin(hi: number, lo: number, write: boolean): number {
     const address = addressOf(hi, lo)
+    const mapping = this.#checkAccess(address, write)
+    const memory = mapping.shared ? this.#memoryOf(mapping) : undefined
+    if (memory !== undefined && this.#shared.canOpen(memory))
+      return this.#shared.pin(memory, pageIn(mapping, address))
     const page = Math.floor(address / PAGE_BYTES)
-    this.#checkAccess(address, write)
     const known = this.#frames.get(page)
     if (known !== undefined) {
       this.#pages.pinAgain(known)
@@ -136,10 +147,11 @@ export class RemoteMemory implements AddressSpace, PageHolder {
     this.#pages.unpin(frame)
   }
 
-  pinCountAt(hi: number, lo: number): number {
+  pinCountAt(hi: number, lo: number): number | undefined {
     const address = addressOf(hi, lo)
-    this.#checkAccess(address, false)
-    const frame = this.#frames.get(Math.floor(address / PAGE_BYTES))
+    const mapping = this.#checkAccess(address, false)
+    if (mapping.pageBytes > PAGE_BYTES) return undefined
+    const frame = this.#frameAt(mapping, address)
     return frame === undefined ? 0 : this.#pages.pinsOf(frame)
   }
 
@@ -153,8 +165,17 @@ export class RemoteMemory implements AddressSpace, PageHolder {
 
   /** Of a page that nobody has pinned: a frame that is nobody's. */
   frameForRead(page: number): number {
-    this.#checkAccess(page * PAGE_BYTES, false)
-    return this.#frames.get(page) ?? NO_FRAME
+    const address = page * PAGE_BYTES
+    return this.#frameAt(this.#checkAccess(address, false), address) ?? NO_FRAME
+  }
+
+  /** The process is about to leave its memory: pages that are pinned stay what they are now. */
+  preserve(): void {
+    this.#kept.clear()
+    for (const page of this.#frames.keys()) {
+      const bytes = new Uint8Array(PAGE_BYTES)
+      if (this.readPage(page, 0, bytes, 0, PAGE_BYTES)) this.#kept.set(page, bytes)
+    }
   }
 
   grab(): void {
@@ -174,19 +195,40 @@ export class RemoteMemory implements AddressSpace, PageHolder {
   readPage(page: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
     const { block } = this.#space
     const read = this.#system.readAt(this.#file, page * PAGE_BYTES + offset, block, length)
-    if (read !== length) return false
-    into.set(this.#system.arena.bytes.subarray(block, block + length), at)
-    return true
+    if (read === length) {
+      into.set(this.#system.arena.bytes.subarray(block, block + length), at)
+      return true
+    }
+    const kept = read === 0 ? this.#kept.get(page) : undefined
+    if (kept !== undefined) into.set(kept.subarray(offset, offset + length), at)
+    return kept !== undefined
   }
 
   writePage(page: number, offset: number, from: Uint8Array, at: number, length: number): boolean {
     const { block } = this.#space
-    this.#system.arena.bytes.set(from.subarray(at, at + length), block)
-    return this.#system.writeAt(this.#file, page * PAGE_BYTES + offset, block, length) === length
+    const bytes = from.subarray(at, at + length)
+    this.#system.arena.bytes.set(bytes, block)
+    const written = this.#system.writeAt(this.#file, page * PAGE_BYTES + offset, block, length)
+    if (written === length) return true
+    const kept = written === 0 ? this.#kept.get(page) : undefined
+    kept?.set(bytes, offset)
+    return kept !== undefined
   }
 
   forget(page: number): void {
     this.#frames.delete(page)
+    this.#kept.delete(page)
+  }
+
+  #frameAt(mapping: Mapping, address: number): number | undefined {
+    const own = this.#frames.get(Math.floor(address / PAGE_BYTES))
+    if (!mapping.shared || own !== undefined) return own
+    return this.#shared.frameAt(this.#memoryOf(mapping), pageIn(mapping, address))
+  }
+
+  #memoryOf({ start, end, device, inode }: Mapping): SharedMemory {
+    const path = `/proc/${this.#tgid}/map_files/${start.toString(16)}-${end.toString(16)}`
+    return { device, inode, path }
   }
 
   /** The auxiliary vector, and the sixteen random bytes that it points to: made anew at every exec. */
@@ -227,11 +269,17 @@ export class RemoteMemory implements AddressSpace, PageHolder {
   }
 
   /** Faults the page in. EFAULT: not mapped, not allowed, or behind the end of its file. */
-  #checkAccess(address: number, write: boolean): void {
+  #checkAccess(address: number, write: boolean): Mapping {
     const mapping = this.#mappings.find(address)
     if (mapping === undefined || !(write ? mapping.writable : mapping.readable)) throw EFAULT
     if (this.#system.readAt(this.#file, address, this.#space.block, 1) !== 1) throw EFAULT
+    return mapping
   }
+}
+
+/** Number of the page in the file behind a mapping. */
+function pageIn({ start, offset }: Mapping, address: number): number {
+  return Math.floor((address - start + offset) / PAGE_BYTES)
 }
 
 function readVector(tgid: number): Buffer {

@@ -2,14 +2,7 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { assert } from '../../base/assert.ts'
 import { type Caller, type OpenFile, UserAccount } from '../../iommufd/files.ts'
-import {
-  CAP_IPC_LOCK,
-  CAP_SYS_RESOURCE,
-  O_CLOEXEC,
-  O_DIRECTORY,
-  O_PATH,
-  RLIMIT_MEMLOCK,
-} from '../sys/numbers.ts'
+import { CAP_IPC_LOCK, O_CLOEXEC, O_DIRECTORY, O_PATH, RLIMIT_MEMLOCK } from '../sys/numbers.ts'
 import type { FileIdentity, System } from '../sys/system.ts'
 import type { PinnedPages } from './pinned-pages.ts'
 import { type DescriptorPorts, ProgramFiles } from './program-files.ts'
@@ -51,9 +44,8 @@ export class Program implements Caller {
     return this.#system.hasCapability(this.tid, CAP_IPC_LOCK)
   }
 
-  get capSysResource(): boolean {
-    return this.#system.hasCapability(this.tid, CAP_SYS_RESOURCE)
-  }
+  /** Whoever runs iopf owns the machine. */
+  readonly capSysResource: boolean = true
 
   get memlockBytes(): number {
     return this.#system.softLimit(this.tid, RLIMIT_MEMLOCK)
@@ -101,10 +93,10 @@ export class Threads {
     if (this.#ports.registry.size === 0) return undefined
     const known = this.#threads.get(tid)
     if (known !== undefined) {
-      const file = this.#prepare(known).files.find(fd)
+      const file = this.#prepare(known).files.findOwn(fd)
       if (file !== undefined || this.#isThere(known)) return file
     }
-    return this.serve(tid)?.files.find(fd)
+    return this.serve(tid)?.files.findOwn(fd)
   }
 
   /** Whose call is served. */
@@ -113,10 +105,17 @@ export class Threads {
     return this.#served
   }
 
-  /** The thread calls execve(2). */
-  execs(tid: number): void {
-    const thread = this.#threads.get(tid)
-    if (thread !== undefined) thread.program.mayHaveExeced = true
+  /** The thread calls execve(2) or ends its process: what is pinned of the memory is kept as it is now. */
+  leaves(tid: number): void {
+    const program = this.#threads.get(tid)?.program ?? this.#programs.get(tid)
+    if (program === undefined) return
+    program.mayHaveExeced = true
+    program.mm.preserve()
+  }
+
+  /** The call that was served is over. */
+  endCall(): void {
+    this.#served?.files.endCall()
   }
 
   #prepare({ tid, folder, program }: Thread): Program {
@@ -156,16 +155,26 @@ export class Threads {
   }
 
   #programOf({ tgid, uid }: Status): Program {
+    this.#forgetEnded()
     const known = this.#programs.get(tgid)
     if (known !== undefined && !known.exited) return known
     known?.mm.drop()
     const { system } = this.#ports
     let user = this.#users.get(uid)
     if (user === undefined) this.#users.set(uid, (user = new UserAccount()))
-    const parts = { files: new ProgramFiles(this.#ports), user, mm: this.#memoryOf(tgid) }
+    const parts = { files: new ProgramFiles(this.#ports, tgid), user, mm: this.#memoryOf(tgid) }
     const program = new Program(system, tgid, parts)
     this.#programs.set(tgid, program)
     return program
+  }
+
+  /** Whoever is new finds out who is gone. */
+  #forgetEnded(): void {
+    for (const [tgid, program] of this.#programs) {
+      if (!program.exited || program.mm.isOf(tgid)) continue
+      program.mm.drop()
+      this.#programs.delete(tgid)
+    }
   }
 
   /** An exec gave the process another memory when the old one is not the one that is there now. */
@@ -177,8 +186,8 @@ export class Threads {
   }
 
   #memoryOf(tgid: number): RemoteMemory {
-    const { system, pages, copySpace } = this.#ports
-    return new RemoteMemory({ system, pages, copySpace, tgid })
+    const { system, pages, shared, copySpace } = this.#ports
+    return new RemoteMemory({ system, pages, shared, copySpace, tgid })
   }
 }
 

@@ -2,9 +2,9 @@
 import { ARCH_I386 } from '../filter.ts'
 import { type CallName, TRAPPED_CALLS } from '../trapped-calls.ts'
 import { dup, fcntl } from './duplicate.ts'
-import { exec } from './exec.ts'
 import type { Handler } from './handler.ts'
 import { ioctl } from './ioctl.ts'
+import { leave } from './leave.ts'
 import {
   access,
   attributes,
@@ -45,8 +45,9 @@ const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
   readlink,
   readlinkat,
   attributes,
-  execve: exec,
-  execveat: exec,
+  execve: leave,
+  execveat: leave,
+  exit_group: leave,
   io_uring_setup: undefined,
 }
 

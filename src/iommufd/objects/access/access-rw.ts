@@ -86,7 +86,7 @@ function rwPart(part: RwPart, flags: number, caller: Caller | undefined): void {
   if (pages.file !== undefined) return rwPages(part, flags)
   const own = caller === undefined ? pages.mm!.alive : caller.mm === pages.mm
   if (own && (flags & ACCESS_RW_SLOW_PATH) === 0) rwDirectly(part, flags)
-  else if (part.offset + part.length <= PAGE_BYTES) rwOnePage(part, flags)
+  else if (part.offset + part.length <= PAGE_BYTES && pages.mm!.alive) rwOnePage(part, flags)
   else rwPages(part, flags)
 }
 
@@ -105,7 +105,10 @@ function addressOf({ pages, index, offset }: RwPart): Sum {
   return address
 }
 
-/** What lies in one page is pinned for just this access, whatever else holds the page: observed on 7.2.13. */
+/**
+ * What lies in one page is pinned for just this access, whatever else holds the page; the memory of a process that has
+ * exited only has the pages that are pinned already: observed on 7.2.13.
+ */
 function rwOnePage(part: RwPart, flags: number): void {
   const { hi, lo } = addressOf(part)
   const mm = part.pages.mm!

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+import { closeSync, fstatSync, statfsSync } from 'node:fs'
+import { OpenFile } from '../../iommufd/files.ts'
+import type { FilePages } from '../../iommufd/user-memory.ts'
+import type { SharedObjects } from './shared-objects.ts'
+
+const TMPFS = 0x01021994
+const HUGETLBFS = 0x958458f6
+
+/** A file of the program that is none of ours: known by its memory only. */
+export class ForeignFile extends OpenFile implements FilePages {
+  readonly #shared: SharedObjects
+  readonly #fd: number
+
+  /** Takes over the descriptor. */
+  constructor(shared: SharedObjects, fd: number) {
+    super('file of the program')
+    this.#shared = shared
+    this.#fd = fd
+  }
+
+  override get pinnable(): FilePages | undefined {
+    const { type } = statfsSync(`/proc/self/fd/${this.#fd}`)
+    return type === TMPFS || type === HUGETLBFS ? this : undefined
+  }
+
+  pin(page: number): number {
+    const { dev, ino } = fstatSync(this.#fd)
+    return this.#shared.pin({ device: dev, inode: ino, path: `/proc/self/fd/${this.#fd}` }, page)
+  }
+
+  unpin(frame: number): void {
+    this.#shared.unpin(frame)
+  }
+
+  protected override release(): void {
+    closeSync(this.#fd)
+  }
+}

@@ -53,7 +53,7 @@ export class LeafTable {
   /** Allowed leaf sizes: bit n is 2^n granules. */
   readonly #sizes: number
   readonly #root: LeafNode
-  /** The lowest table used last, and the address bits that lead to it. */
+  /** The lowest table used last, and the address bits that lead to it: the only one that may be empty. */
   #key = NO_KEY
   #lowest: LeafNode | undefined = undefined
   /** What `#find` found: the table and level where the address ends, the first entry of its leaf or -1, and its granules. */
@@ -88,7 +88,7 @@ export class LeafTable {
       if (!this.#find(at)) continue
       unmapped += this.#span
       this.#node.removeLeaf(this.#head)
-      if (this.#node.used === 0) this.#freeEmpty(at, this.#level)
+      if (this.#node.used === 0 && this.#node !== this.#lowest) this.#freeEmpty(at, this.#level)
     }
     return unmapped
   }
@@ -122,6 +122,7 @@ export class LeafTable {
   /** The table is empty. */
   destroy(): void {
     this.unmap(0, LEAF_TABLE_GRANULES)
+    this.#forgetLowest()
     this.#pool.give(TOP, this.#root)
   }
 
@@ -142,7 +143,7 @@ export class LeafTable {
   #mapOne(at: number, physical: number, count: number): number {
     const shift = this.#leafShift(at | physical, count)
     const level = (shift / INDEX_BITS) | 0
-    const node = level === 0 ? this.#lowestFor(at) : this.#nodeFor(at, level)
+    const node = level === 0 ? this.#lowestFor(at) : this.#upperFor(at, level)
     const index = (at >>> (INDEX_BITS * level)) & INDEX_MASK
     if (!node.addLeaf(index, shift - INDEX_BITS * level, physical)) {
       this.#freeEmpty(at, level)
@@ -163,10 +164,26 @@ export class LeafTable {
 
   #lowestFor(at: number): LeafNode {
     if (this.#key === at >>> INDEX_BITS) return this.#lowest!
+    this.#forgetLowest()
     const node = this.#nodeFor(at, 0)
     this.#key = at >>> INDEX_BITS
     this.#lowest = node
     return node
+  }
+
+  #upperFor(at: number, level: number): LeafNode {
+    this.#forgetLowest()
+    return this.#nodeFor(at, level)
+  }
+
+  /** An empty one goes back. */
+  #forgetLowest(): void {
+    const key = this.#key
+    if (key === NO_KEY) return
+    const empty = this.#lowest!.used === 0
+    this.#key = NO_KEY
+    this.#lowest = undefined
+    if (empty) this.#freeEmpty(key << INDEX_BITS, 0)
   }
 
   /** The table of the level that holds the address; made where it is missing. EADDRINUSE, ENOMEM: none is left empty. */
@@ -227,7 +244,6 @@ export class LeafTable {
       if (node === undefined || node.used > 0) return
       parent.removeChild(index)
       this.#pool.give(empty, node)
-      if (empty === 0) this.#key = NO_KEY
     }
   }
 

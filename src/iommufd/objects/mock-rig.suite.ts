@@ -68,6 +68,14 @@ export class MockRig {
     return address
   }
 
+  /** Fresh pages whose frames do not follow each other: every page becomes a leaf of its own. */
+  scattered(pages: number): bigint {
+    const address = this.memory(pages)
+    for (let page = pages - 1; page >= 0; page--)
+      this.process.poke(address + BigInt(page * PAGE), Uint8Array.of(page))
+    return address
+  }
+
   /** Fresh memory with these bytes. */
   bytes(data: Uint8Array): bigint {
     const address = this.memory(Math.ceil(data.length / PAGE))

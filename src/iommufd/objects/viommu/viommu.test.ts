@@ -37,12 +37,12 @@ function vdevice(viommu: number, device: number, virtId: bigint | number): strin
   return allocVdevice(viommu, device, virtId)[0]
 }
 
-describe('IOMMU_VIOMMU_ALLOC', () => {
-  const alloc = (fields: Fields): string => {
-    const all = { type: VIOMMU_TYPE, dev_id: mock.device, hwpt_id: parent, ...fields }
-    return rig.result(abi.IOMMU_VIOMMU_ALLOC, abi.ViommuAlloc, all)
-  }
+function allocViommu(fields: Fields): string {
+  const all = { type: VIOMMU_TYPE, dev_id: mock.device, hwpt_id: parent, ...fields }
+  return rig.result(abi.IOMMU_VIOMMU_ALLOC, abi.ViommuAlloc, all)
+}
 
+describe('IOMMU_VIOMMU_ALLOC', () => {
   test.each<[string, () => Fields, string]>([
     ['flags', () => ({ flags: 1 }), 'EOPNOTSUPP'],
     ['type 0', () => ({ type: 0, dev_id: 999 }), 'EOPNOTSUPP'],
@@ -57,55 +57,57 @@ describe('IOMMU_VIOMMU_ALLOC', () => {
     ['data that is too long', () => ({ data_len: 25, data_uptr: rig.words(0, 0) }), 'EINVAL'],
     ['data of length 0', () => ({ data_len: 0, data_uptr: 16 }), 'ok'],
   ])('with %s', (_name, fields, result) => {
-    expect(alloc(fields())).toBe(result)
+    expect(allocViommu(fields())).toBe(result)
   })
 
   test('does not take a nested page table, nor one that is no nesting parent', () => {
     const nested = rig.makeHwpt(rig.nestedFields(mock.device, parent))
     const plain = rig.makeHwpt({ dev_id: mock.device, pt_id: ioas })
-    expect(alloc({ hwpt_id: nested })).toBe('ENOENT')
-    expect(alloc({ hwpt_id: plain })).toBe('EINVAL')
+    expect(allocViommu({ hwpt_id: nested })).toBe('ENOENT')
+    expect(allocViommu({ hwpt_id: plain })).toBe('EINVAL')
   })
 
   test('gives the driver’s data back: a word, and what can be mapped', () => {
     const data = rig.words(0x77, 0, 9, 0, 0, 0)
-    expect(alloc({ data_len: 24, data_uptr: data })).toBe('ok')
+    expect(allocViommu({ data_len: 24, data_uptr: data })).toBe('ok')
     expect(rig.peek(data, 24)).toEqual([
       0x77, 0, 0, 0, 0x77, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0,
     ])
     const short = rig.words(0x55, 0, 9)
-    expect(alloc({ data_len: 8, data_uptr: short })).toBe('ok')
+    expect(allocViommu({ data_len: 8, data_uptr: short })).toBe('ok')
     expect(rig.peek(short, 12)).toEqual([0x55, 0, 0, 0, 0x55, 0, 0, 0, 9, 0, 0, 0])
   })
 
   test('leaves nothing when the driver’s data cannot be written back', () => {
     const data = rig.words(1, 0, 0, 0, 0, 0)
     rig.process.mprotect(data, 4096, 1)
-    expect(alloc({ data_len: 24, data_uptr: data })).toBe('EFAULT')
+    expect(allocViommu({ data_len: 24, data_uptr: data })).toBe('EFAULT')
     expect(rig.context.mmapRegions.size).toBe(0)
     expect(rig.ioas()).toBe(parent + 1)
   })
 })
 
-describe('mmap of an iommufd', () => {
-  const dataViommu = (word: number): number => {
-    const fields = { type: VIOMMU_TYPE, dev_id: mock.device, hwpt_id: parent }
-    const data = { data_len: 24, data_uptr: rig.words(word, 0, 0, 0, 0, 0) }
-    return rig.made(abi.IOMMU_VIOMMU_ALLOC, abi.ViommuAlloc, { ...fields, ...data }, 'out_viommu_id')
-  }
-  const map = (offset: number, length = 8192, prot = 3, flags = MAP_SHARED): string =>
-    outcomeOf(() => {
-      const address = rig.process.mmap({
-        length: BigInt(length),
-        prot,
-        flags,
-        fd: rig.fd,
-        offset: BigInt(offset),
-      })
-      rig.process.munmap(address, length)
-      return 0
-    })
+function dataViommu(word: number): number {
+  const fields = { type: VIOMMU_TYPE, dev_id: mock.device, hwpt_id: parent }
+  const data = { data_len: 24, data_uptr: rig.words(word, 0, 0, 0, 0, 0) }
+  return rig.made(abi.IOMMU_VIOMMU_ALLOC, abi.ViommuAlloc, { ...fields, ...data }, 'out_viommu_id')
+}
 
+function map(offset: number, length = 8192, prot = 3, flags = MAP_SHARED): string {
+  return outcomeOf(() => {
+    const address = rig.process.mmap({
+      length: BigInt(length),
+      prot,
+      flags,
+      fd: rig.fd,
+      offset: BigInt(offset),
+    })
+    rig.process.munmap(address, length)
+    return 0
+  })
+}
+
+describe('mmap of an iommufd', () => {
   test('shows whole regions at offsets from a page upwards, shared and not executable', () => {
     dataViommu(0x55)
     dataViommu(0x56)

@@ -5,7 +5,7 @@ import { encodeCase } from '../format/encode.ts'
 import type { EncodedCase } from '../format/encoded.ts'
 import type { Guest } from '../kernel/guest.ts'
 import { conformanceMachine } from '../ours/machine.ts'
-import { runProgram } from '../ours/runner.ts'
+import { type OurResult, runProgram } from '../ours/runner.ts'
 import type { Machine } from '../../src/machine/machine.ts'
 import type { Answer, ProgramResult } from '../program/program.ts'
 import { answersOf } from '../record/answers.ts'
@@ -39,7 +39,7 @@ export class BothSides {
     const encoded = programs.map((steps) => encodeCase(caseOfSteps('random', steps, this.#extended)))
     const theirs = this.#guest.run(encoded.map(({ program }) => program))
     theirs.catch(() => {})
-    const ours: ProgramResult[] = []
+    const ours: OurResult[] = []
     for (const { program } of encoded) {
       ours.push(this.#runOurs(() => runProgram(this.#freshMachine(), program)))
       if (ours.length % 4 === 0) await setImmediate()
@@ -50,9 +50,9 @@ export class BothSides {
     return { divergences, operations }
   }
 
-  #runOurs(run: () => ProgramResult): ProgramResult {
+  #runOurs(run: () => OurResult): OurResult {
     const result = run()
-    if (result.ended !== undefined) this.#machine = undefined
+    if (result.ended !== undefined || result.left.length > 0) this.#machine = undefined
     return result
   }
 
@@ -67,9 +67,10 @@ function compare(
   steps: readonly Step[] = [],
   encoded: EncodedCase,
   kernel: ProgramResult | undefined,
-  ours: ProgramResult | undefined,
+  ours: OurResult | undefined,
 ): Divergence | undefined {
-  if (kernel === undefined || ours === undefined || same(kernel, ours)) return undefined
+  if (kernel === undefined || ours === undefined) return undefined
+  if (same(kernel, ours)) return ours.left.length === 0 ? undefined : divergenceOfLeft(steps, ours.left)
   const found = firstDifference(encoded, answersOf(encoded, kernel), answersOf(encoded, ours))
   if (found === undefined) return undefined
   const { ended } = ours
@@ -77,6 +78,11 @@ function compare(
   const details = crashed ? [ended.why] : found.details
   const theirEnd = kernel.ended?.operation === found.operation ? [`the kernel: ${kernel.ended.why}`] : []
   const difference = { ...found, details: [...theirEnd, ...details] }
+  return { steps, difference, signature: signatureOf(difference) }
+}
+
+function divergenceOfLeft(steps: readonly Step[], left: readonly string[]): Divergence {
+  const difference = { operation: steps.length, line: 0, text: 'left behind', details: left }
   return { steps, difference, signature: signatureOf(difference) }
 }
 

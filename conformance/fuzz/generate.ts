@@ -39,8 +39,8 @@ function wander(state: FuzzState): void {
   if (random.oneIn(12) && state.contexts.length > 0) state.context = random.pick(state.contexts)
 }
 
-/** PASIDs are counted, and what a vIOMMU leaves in its data is used later. */
-const KEPT: ReadonlySet<string> = new Set(['pasid', 'data_uptr'])
+/** PASIDs are counted, what a vIOMMU leaves in its data is used later, and files are chosen with care. */
+const KEPT: ReadonlySet<string> = new Set(['pasid', 'data_uptr', 'fd'])
 
 /** A few ioctls get a wrong field, size or pointer. What destroys, and the number of a test operation, stay. */
 function disturbed(operation: OperationSpec, random: Random): OperationSpec {

@@ -15,19 +15,39 @@ import {
   type Run,
 } from '../program/program.ts'
 import { Arguments, CALLS } from './calls.ts'
+import { holdingsOf, leftBehind } from './leftovers.ts'
 import { firstProcess } from './machine.ts'
 
+/** The fork that would have made the process failed. */
+const ESRCH = -3n
 const EFAULT = -14n
 const PAGE = 4096n
 
+export interface OurResult extends ProgramResult {
+  /** What the machine and the ended processes still hold; empty unless something leaked. */
+  readonly left: readonly string[]
+}
+
+/** Called around each system call: what the process does itself between them does not count. */
+export interface CallHooks {
+  readonly before: () => void
+  readonly after: () => void
+}
+
 /** Runs a program in fresh processes; they have ended when it returns. */
-export function runProgram(machine: Machine, program: Program): ProgramResult {
-  return new ProgramRun(machine).run(program)
+export function runProgram(machine: Machine, program: Program, hooks?: CallHooks): OurResult {
+  const before = holdingsOf(machine)
+  const run = new ProgramRun(machine, hooks)
+  const result = run.run(program)
+  const left = result.ended === undefined ? leftBehind(machine, before, run.processes) : []
+  return { ...result, left }
 }
 
 class ProgramRun {
   readonly #machine: Machine
   readonly #roles: (Process | undefined)[]
+  /** All that there were. */
+  readonly processes: Process[] = []
   readonly #answers: Answer[] = []
   readonly #after: Uint8Array[][] = []
   readonly #earlier: Earlier = {
@@ -37,9 +57,14 @@ class ProgramRun {
   /** Descriptors on their way from one process to another. */
   readonly #sent: { readonly from: Process; readonly fd: number }[] = []
 
-  constructor(machine: Machine) {
+  readonly #hooks: CallHooks | undefined
+
+  constructor(machine: Machine, hooks?: CallHooks) {
     this.#machine = machine
-    this.#roles = [firstProcess(machine)]
+    this.#hooks = hooks
+    const first = firstProcess(machine)
+    this.#roles = [first]
+    this.processes.push(first)
   }
 
   run({ operations }: Program): ProgramResult {
@@ -56,7 +81,12 @@ class ProgramRun {
   /** Why the program ends here, if it does. */
   #step(operation: Operation): string | undefined {
     const process = this.#roles[operation.role]
-    if (process === undefined) return `no process ${operation.role}`
+    if (process === undefined)
+      return this.#answer(
+        ESRCH,
+        operation.buffers.map(() => []),
+        [],
+      )
     const ready = patched(operation, this.#earlier)
     try {
       this.#execute(process, operation, ready.arguments, ready.buffers)
@@ -87,7 +117,7 @@ class ProgramRun {
     this.#answer(code === OPERATION.peek && !isWhole ? EFAULT : returned, changed, after)
   }
 
-  #answer(returned: bigint, changed: readonly (readonly Run[])[], after: Uint8Array[]): void {
+  #answer(returned: bigint, changed: readonly (readonly Run[])[], after: Uint8Array[]): undefined {
     this.#answers.push({ returned, changed })
     this.#after.push(after)
   }
@@ -95,12 +125,14 @@ class ProgramRun {
   #call(process: Process, operation: Operation, args: readonly bigint[]): bigint {
     const { failpoints } = this.#machine.world
     if (operation.failNth > 0) failpoints.failNth(operation.failNth, operation.failPoint)
+    this.#hooks?.before()
     try {
       return BigInt(this.#dispatch(process, operation, args))
     } catch (error) {
       if (!isErrno(error)) throw error
       return BigInt(-error.errno)
     } finally {
+      this.#hooks?.after()
       if (operation.failNth > 0) failpoints.off()
     }
   }
@@ -109,9 +141,12 @@ class ProgramRun {
   #dispatch(process: Process, { code, role }: Operation, values: readonly bigint[]): number {
     const args = new Arguments(values)
     switch (code) {
-      case OPERATION.fork:
-        this.#roles[args.int(0)] = process.fork()
+      case OPERATION.fork: {
+        const child = process.fork()
+        this.#roles[args.int(0)] = child
+        this.processes.push(child)
         return 0
+      }
       case OPERATION.exit:
         process.exit()
         this.#roles[role] = undefined

@@ -23,10 +23,17 @@ export function checkCase({ test, encoded, path }: LoadedCase): Verdict {
   const machine = conformanceMachine(Number(test.machine.hugePages ?? 0n))
   const result = runProgram(machine, encoded.program)
   const difference = firstDifference(encoded, recording.answers, answersOf(encoded, result))
-  if (difference === undefined) return { ...common, kind: 'same' }
+  if (difference === undefined) return verdictOfLeft(common, result.left)
   const { ended } = result
   if (ended === undefined || ended.operation !== difference.operation) {
     return { ...common, kind: 'differs', difference }
   }
   return { ...common, kind: 'differs', difference: { ...difference, details: [ended.why] } }
+}
+
+/** A case that leaves something behind differs at its end. */
+function verdictOfLeft(common: Common, left: readonly string[]): Verdict {
+  if (left.length === 0) return { ...common, kind: 'same' }
+  const difference = { operation: common.operations, line: 0, text: 'left behind', details: left }
+  return { ...common, kind: 'differs', difference }
 }

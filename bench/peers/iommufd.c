@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // iommufd: the loops of ours/byte-door.mjs on the real /dev/iommu of a kernel with the test commands. As the first process of a
-// machine it mounts /dev and powers off at the end. One line a loop: its name, wall-clock nanoseconds, operations.
+// machine it mounts /dev and powers off at the end. One line a loop: its name, wall-clock nanoseconds, operations; of 64 parts
+// the quickest, because who emulates may have other things to do.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "measure.h"
 
 #define OPERATIONS 16384
+#define PARTS 64
 #define BATCH_MAX 64
 #define IOVA 0x2000000ull
 #define LENGTH 65536ull
@@ -70,21 +72,37 @@ static void open_iommu(void) {
   if (iommu < 0) unavailable("/dev/iommu");
 }
 
-static void told(const char *name, int64_t start, int64_t operations) {
-  printf("iopf-bench %s %lld %lld\n", name, (long long)(wall_nanos() - start), (long long)operations);
+typedef void part(void *state, int64_t operations);
+
+// Runs the loop in parts and tells the quickest.
+static void measure(const char *name, part *run, void *state, int64_t operations) {
+  int64_t best = INT64_MAX, each = operations / PARTS;
+  for (int i = 0; i < PARTS; i++) {
+    int64_t start = wall_nanos();
+    run(state, each);
+    int64_t nanos = wall_nanos() - start;
+    if (nanos < best) best = nanos;
+  }
+  printf("iopf-bench %s %lld %lld\n", name, (long long)best, (long long)each);
   close(iommu);
+}
+
+struct pair { int first_number, second_number; void *first, *second; };
+
+static void run_pairs(void *state, int64_t operations) {
+  struct pair *pair = state;
+  for (int64_t i = 0; i < operations; i++) {
+    command(pair->first_number, pair->first);
+    command(pair->second_number, pair->second);
+  }
 }
 
 static void alloc_destroy(int64_t operations) {
   open_iommu();
   struct ioas_alloc alloc = {.size = sizeof(alloc)};
   struct destroy destroy = {.size = sizeof(destroy), .id = 1};
-  int64_t start = wall_nanos();
-  for (int64_t i = 0; i < operations; i++) {
-    command(0x81, &alloc);
-    command(0x80, &destroy);
-  }
-  told("alloc-destroy", start, operations);
+  struct pair pair = {0x81, 0x80, &alloc, &destroy};
+  measure("alloc-destroy", run_pairs, &pair, operations);
 }
 
 static void map_unmap(int64_t operations) {
@@ -95,17 +113,27 @@ static void map_unmap(int64_t operations) {
   struct ioas_map map = {
       .size = sizeof(map), .flags = 7, .ioas_id = ioas, .user_va = (uint64_t)memory, .length = LENGTH, .iova = IOVA};
   struct ioas_unmap unmap = {.size = sizeof(unmap), .ioas_id = ioas, .iova = IOVA, .length = LENGTH};
-  int64_t start = wall_nanos();
-  for (int64_t i = 0; i < operations; i++) {
-    command(0x85, &map);
-    command(0x86, &unmap);
+  struct pair pair = {0x85, 0x86, &map, &unmap};
+  measure("map-unmap", run_pairs, &pair, operations);
+}
+
+struct faults { struct test_cmd trigger; int queue; uint32_t batch; struct response responses[BATCH_MAX]; };
+
+static void run_faults(void *state, int64_t operations) {
+  static char records[BATCH_MAX * 40];
+  struct faults *faults = state;
+  uint32_t batch = faults->batch;
+  for (int64_t i = 0; i < operations; i += batch) {
+    for (uint32_t j = 0; j < batch; j++) {
+      faults->trigger.trigger_iopf.grpid = j;
+      command(0xa0, &faults->trigger);
+    }
+    if (read(faults->queue, records, batch * 40) != (ssize_t)(batch * 40)) abort();
+    if (write(faults->queue, faults->responses, batch * 8) != (ssize_t)(batch * 8)) abort();
   }
-  told("map-unmap", start, operations);
 }
 
 static void faults(const char *name, int64_t operations, uint32_t batch) {
-  static char records[BATCH_MAX * 40];
-  static struct response responses[BATCH_MAX];
   open_iommu();
   uint32_t ioas = alloc_ioas();
   struct fault_alloc queue = {.size = sizeof(queue)};
@@ -113,22 +141,13 @@ static void faults(const char *name, int64_t operations, uint32_t batch) {
   struct hwpt_alloc hwpt = {.size = sizeof(hwpt), .flags = 4, .pt_id = ioas, .fault_id = queue.out_fault_id};
   hwpt.dev_id = mock_device(ioas);
   command(0x89, &hwpt);
-  struct test_cmd trigger = {.size = sizeof(trigger), .op = 15};
-  trigger.trigger_iopf.dev_id = mock_device(hwpt.out_hwpt_id);
-  trigger.trigger_iopf.perm = 1;
-  trigger.trigger_iopf.addr = IOVA;
-  for (uint32_t i = 0; i < batch; i++) responses[i].cookie = i + 1;
-  int64_t start = wall_nanos();
-  for (int64_t i = 0; i < operations; i += batch) {
-    for (uint32_t j = 0; j < batch; j++) {
-      trigger.trigger_iopf.grpid = j;
-      command(0xa0, &trigger);
-    }
-    if (read(queue.out_fault_fd, records, batch * 40) != (ssize_t)(batch * 40)) abort();
-    if (write(queue.out_fault_fd, responses, batch * 8) != (ssize_t)(batch * 8)) abort();
-  }
+  struct faults state = {.trigger = {.size = sizeof(state.trigger), .op = 15}, .queue = queue.out_fault_fd, .batch = batch};
+  state.trigger.trigger_iopf.dev_id = mock_device(hwpt.out_hwpt_id);
+  state.trigger.trigger_iopf.perm = 1;
+  state.trigger.trigger_iopf.addr = IOVA;
+  for (uint32_t i = 0; i < batch; i++) state.responses[i].cookie = i + 1;
+  measure(name, run_faults, &state, operations);
   close(queue.out_fault_fd);
-  told(name, start, operations);
 }
 
 int main(int argc, char **argv) {

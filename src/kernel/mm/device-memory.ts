@@ -23,9 +23,12 @@ export class DeviceMemory implements MappedObject {
   addMapper(): void {}
   removeMapper(): void {}
 
+  peek(page: number): number {
+    return page < this.#pages ? this.#firstFrame + page : -1
+  }
+
   fault(page: number): number {
-    if (page >= this.#pages) return VM_FAULT_SIGBUS
-    this.found = this.#firstFrame + page
-    return 0
+    this.found = this.peek(page)
+    return this.found < 0 ? VM_FAULT_SIGBUS : 0
   }
 }

@@ -16,6 +16,7 @@ export class PageSharing implements LeafSink {
   readonly #memory: PhysicalMemory
   readonly #frames: FrameAllocator
   readonly #child: PageTable
+  #area: Vma | undefined = undefined
   /** Leaves of huge pages come 512 at a time: the first speaks for all. */
   readonly #hugeLeaves: LeafSink = {
     leaf: (hi, lo, _shift, frame) => {
@@ -34,14 +35,19 @@ export class PageSharing implements LeafSink {
     const hi = pageHi(area.start)
     const lo = pageLo(area.start)
     const pages = area.end - area.start
+    this.#area = area
     parent.changeAccess(hi, lo, pages, ~PROT_WRITE, 0)
     parent.visit(hi, lo, pages, area.huge ? this.#hugeLeaves : this)
     this.#child.changeAccess(hi, lo, pages, 0, accessOfProt(area.prot) & ~PROT_WRITE)
   }
 
-  /** A pinned page stays the parent's alone, because a device may write to it: the child gets a copy now. */
+  /**
+   * A pinned page stays the parent's alone, because a device may write to it: the child gets a copy now. A file's page is
+   * not the parent's, whoever has it pinned.
+   */
   leaf(hi: number, lo: number, _shift: number, frame: number): void {
-    const given = this.#frames.pins(frame) > 0 ? this.#copyOf(frame) : this.#reference(frame)
+    const copied = this.#frames.pins(frame) > 0 && !this.#isOfFile(hi, lo, frame)
+    const given = copied ? this.#copyOf(frame) : this.#reference(frame)
     try {
       this.#child.map(hi, lo, given, 1, ACCESS_READ)
     } catch (error) {
@@ -51,13 +57,19 @@ export class PageSharing implements LeafSink {
   }
 
   #hugeLeaf(hi: number, lo: number, first: number): void {
-    const given = this.#anyPinned(first) ? this.#hugeCopyOf(first) : this.#hugeReference(first)
+    const copied = this.#anyPinned(first) && !this.#isOfFile(hi, lo, first)
+    const given = copied ? this.#hugeCopyOf(first) : this.#hugeReference(first)
     try {
       this.#child.map(hi, lo, given, HUGE_FRAMES, ACCESS_READ, SHIFT_MAX)
     } catch (error) {
       this.#frames.freeContiguous(given, HUGE_FRAMES)
       throw error
     }
+  }
+
+  #isOfFile(hi: number, lo: number, frame: number): boolean {
+    const { object, objectPage, start } = this.#area!
+    return object !== undefined && object.peek(objectPage + (pageOf(hi, lo) - start)) === frame
   }
 
   #anyPinned(first: number): boolean {

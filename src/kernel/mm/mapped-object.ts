@@ -18,6 +18,8 @@ export interface MappedObject {
   put(): void
   /** Makes page `page` present; `found` is then its frame. VM_FAULT_ bits: 0, MAJOR, or an error. */
   fault(page: number): number
+  /** Frame of a page that is there, or -1. */
+  peek(page: number): number
   /** An area of `mapper` shows the object from now on, or no longer: one call an area. */
   addMapper(mapper: ObjectMapper): void
   removeMapper(mapper: ObjectMapper): void
@@ -29,8 +31,6 @@ export interface FileObject extends MappedObject {
   readonly pages: number
   /** Pages from a new end on leave every address space and are freed; a pinned frame lives on by its pin. */
   resize(pages: number): void
-  /** Frame of a page that is there, or -1. */
-  peek(page: number): number
   /** The first page from `from` on that is there. */
   nextPage(from: number): number | undefined
 }

@@ -78,7 +78,8 @@ export class Vma {
   continuesWith(upper: Vma): boolean {
     if (this.end !== upper.start || this.prot !== upper.prot || this.shared !== upper.shared) return false
     if (this.object !== upper.object || this.holder !== upper.holder) return false
-    if (this.huge || upper.huge || this.maxProt !== upper.maxProt || this.dontFork !== upper.dontFork) return false
+    if (this.huge || upper.huge || this.maxProt !== upper.maxProt || this.dontFork !== upper.dontFork)
+      return false
     return this.object === undefined || this.objectPage + (this.end - this.start) === upper.objectPage
   }
 

@@ -2,6 +2,7 @@
 import { isErrno } from '../../base/errno.ts'
 import { hiOf, loOf } from '../../base/u64.ts'
 import { PROT_READ, PROT_WRITE } from '../../kernel/mm/prot.ts'
+import type { Failpoints } from '../../sim/failpoint.ts'
 import { createMachine, type Machine } from '../../machine/machine.ts'
 import type { MachineProcess } from '../../machine/process.ts'
 import * as abi from '../abi/index.ts'
@@ -35,6 +36,11 @@ export const EVENT_TYPE = 0xbeefbeef
 export const QUEUE_TYPE = 0xdeadbeef
 export const INVALIDATE = 0xdeadbeef
 
+export interface MockRigOptions {
+  readonly capSysResource?: boolean
+  readonly failpoints?: Failpoints
+}
+
 /** A process at the byte door of /dev/iommu, with the mock IOMMU behind it. */
 export class MockRig {
   readonly machine: Machine
@@ -43,8 +49,9 @@ export class MockRig {
   /** Where structs lie; the page before data. */
   readonly struct: bigint
 
-  constructor(options: { readonly capSysResource?: boolean } = {}) {
+  constructor({ failpoints, ...options }: MockRigOptions = {}) {
     this.machine = createMachine({
+      ...(failpoints === undefined ? {} : { failpoints }),
       memoryBytes: 16 * 2 ** 20,
       iommus: [{ name: 'mock0', model: 'mock' }],
       devices: [],
@@ -93,6 +100,13 @@ export class MockRig {
     return [...bytes]
   }
 
+  /** The end of the program and of the machine: frames that are still in use. */
+  leftovers(): number {
+    this.process.exit()
+    this.machine.shutDown()
+    return this.machine.frames.inUse
+  }
+
   /** An ioctl; `at`: where the struct lies instead. */
   io<C extends Command>(
     number: number,
@@ -119,7 +133,7 @@ export class MockRig {
   /** As `result`, with the id in `field` when it is new. */
   made<C extends Command>(number: number, type: CommandType<C>, fields: Fields, field: string): number {
     const outcome = this.io(number, type, fields)
-    if (outcome.result !== 'ok') throw new Error(`${type.name}: ${outcome.result}`)
+    if (outcome.result !== 'ok') throw new Error(`${type.name} refused: ${outcome.result}`)
     return outcome.get(field)
   }
 
@@ -134,7 +148,7 @@ export class MockRig {
   mockDomain(id: number, flags = 0): MockDevice {
     const fields = { op: abi.IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, id, dev_flags: flags }
     const outcome = this.io(abi.IOMMU_TEST_CMD, abi.TestCmdMockDomainFlags, fields)
-    if (outcome.result !== 'ok') throw new Error(`MOCK_DOMAIN: ${outcome.result}`)
+    if (outcome.result !== 'ok') throw new Error(`MOCK_DOMAIN refused: ${outcome.result}`)
     const [stdev, hwpt, device] = ['out_stdev_id', 'out_hwpt_id', 'out_idev_id'].map((name) =>
       outcome.get(name),
     )

@@ -7,6 +7,7 @@ import type { System } from '../sys/system.ts'
 import type { Outcome, Ports } from './calls/handler.ts'
 import { handlerOf } from './calls/table.ts'
 import { FileRegistry } from './file-registry.ts'
+import { MappedFiles } from './mapped-files.ts'
 import { IOMMU_NODE, Nodes, VFIO_NODE } from './nodes.ts'
 import { Listener } from './notifications.ts'
 import { PinnedPages } from './pinned-pages.ts'
@@ -14,7 +15,7 @@ import { ProgramPaths } from './program-paths.ts'
 import { allocateCopySpace } from './remote-memory.ts'
 import type { ReservedRange } from './reserved-range.ts'
 import { SharedObjects } from './shared-objects.ts'
-import { QueueStandIns } from './stand-ins.ts'
+import { DeviceStandIns, QueueStandIns } from './stand-ins.ts'
 import { Threads } from './threads.ts'
 
 const PAGE_BYTES = 4096
@@ -57,9 +58,11 @@ export class Bridge {
     this.#queues = new QueueStandIns(system, this.registry)
     const paths = new ProgramPaths(system)
     const common = { system, listener: this.#listener, registry: this.registry, reserved }
+    const standIns = new DeviceStandIns(system, this.registry)
     const copySpace = allocateCopySpace(system)
     const threads = new Threads({
       ...common,
+      devices: standIns,
       queues: this.#queues,
       pages: this.pages,
       shared: new SharedObjects(system, this.pages, copySpace.block),
@@ -69,6 +72,7 @@ export class Bridge {
       ...common,
       threads,
       paths,
+      mappedFiles: new MappedFiles(machine.memory, standIns),
       nodes: new Nodes(paths, [IOMMU_NODE, VFIO_NODE]),
       devices: machine.nodes,
       scratch: system.arena.allocate(PAGE_BYTES),

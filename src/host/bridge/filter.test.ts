@@ -111,6 +111,12 @@ describe('the filter', () => {
     expect([fcntl(960n, 1n), fcntl(3n, 0n), fcntl(3n, 1030n)]).toEqual([ALLOW, ALLOW, ALLOW])
   })
 
+  it('traps mmap of shared files only', () => {
+    const mmap = (flags: bigint): number => verdict({ number: 9, values: [0n, 4096n, 3n, flags, 3n, 0n] })
+    expect([mmap(1n), mmap(3n), mmap(0x11n)]).toEqual([NOTIFY, NOTIFY, NOTIFY])
+    expect([mmap(2n), mmap(0x21n), mmap(0x22n), mmap(0x12n)]).toEqual([ALLOW, ALLOW, ALLOW, ALLOW])
+  })
+
   it('is small', () => {
     expect(program.length / 8).toBeLessThan(128)
   })

@@ -24,6 +24,11 @@ const IOCTL_TYPE_IOMMU = 0x3b00
 const F_DUPFD = 0
 const F_DUPFD_CLOEXEC = 1030
 
+const MAP_TYPE = 0xf
+const MAP_ANONYMOUS = 0x20
+const MAP_SHARED = 1
+const MAP_SHARED_VALIDATE = 3
+
 const RECORD_BYTES = 40
 /** Reads from here on are taken for reads of something else. */
 const RECORDS_BYTES_MAX = 65536
@@ -56,6 +61,11 @@ export function buildFilter({ first, end }: FilterOptions): Uint8Array {
     load(argument(1)),
     whenEqual(F_DUPFD, 'reserved'),
     whenEqual(F_DUPFD_CLOEXEC, 'reserved', 'allow'),
+    'mapping',
+    load(argument(3)),
+    compute('and', MAP_TYPE | MAP_ANONYMOUS),
+    whenEqual(MAP_SHARED, 'always'),
+    whenEqual(MAP_SHARED_VALIDATE, 'always', 'allow'),
     'records',
     ...inRange(first, end, 'count'),
     'count',

@@ -2,10 +2,7 @@
 import { closeSync, fstatSync, statfsSync } from 'node:fs'
 import { OpenFile } from '../../iommufd/files.ts'
 import type { FilePages } from '../../iommufd/user-memory.ts'
-import type { SharedObjects } from './shared-objects.ts'
-
-const TMPFS = 0x01021994
-const HUGETLBFS = 0x958458f6
+import { HUGETLBFS, type SharedObjects, TMPFS } from './shared-objects.ts'
 
 /** A file of the program that is none of ours: known by its memory only. */
 export class ForeignFile extends OpenFile implements FilePages {

@@ -21,6 +21,8 @@ export type Found =
   | { readonly kind: 'node'; readonly node: Node }
   /** An open file of a process, by its place in /proc. */
   | { readonly kind: 'open file'; readonly path: string }
+  /** /proc/PID/status. */
+  | { readonly kind: 'status'; readonly path: string; readonly tgid: number }
 
 export class Nodes {
   readonly #paths: ProgramPaths
@@ -44,6 +46,8 @@ export class Nodes {
     const resolved = this.#paths.resolve(tid, folder, path, followLast)
     if (resolved === undefined) return undefined
     if (OPEN_FILE.test(resolved)) return { kind: 'open file', path: resolved }
+    const tgid = STATUS.exec(resolved)?.[1]
+    if (tgid !== undefined) return { kind: 'status', path: resolved, tgid: Number(tgid) }
     const node = this.#nodes.get(resolved)
     return node === undefined ? undefined : { kind: 'node', node }
   }
@@ -52,7 +56,7 @@ export class Nodes {
   #mayBeOurs(tid: number, folder: number, path: string, followLast: boolean): boolean {
     let name = path
     for (let links = 0; links < LINKS_MAX; links++) {
-      if (this.#names.has(lastPart(name)) || DESCRIPTOR.test(name)) return true
+      if (this.#names.has(lastPart(name)) || INTERESTING.test(name)) return true
       const target = followLast ? this.#paths.linkAt(tid, folder, name) : undefined
       if (target === undefined) return false
       name = target.startsWith('/') ? target : `${name.slice(0, name.lastIndexOf('/') + 1)}${target}`
@@ -61,8 +65,9 @@ export class Nodes {
   }
 }
 
-/** A path that may lead to an open file of the process. */
-const DESCRIPTOR = /(?:^|\/)(?:fd\/\d+|std(?:in|out|err))$/
+/** A path that may lead to an open file, or to the status, of a process. */
+const INTERESTING = /(?:^|\/)(?:fd\/\d+|std(?:in|out|err)|status)$/
+const STATUS = /^\/proc\/(\d+)\/(?:task\/\d+\/)?status$/
 const OPEN_FILE = /^\/proc\/\d+\/(?:task\/\d+\/)?fd\/\d+$/
 
 function lastPart(path: string): string {

@@ -2,9 +2,12 @@
 import { assert } from '../../base/assert.ts'
 import type { FrameBacking, PhysicalMemory } from '../../hardware/memory.ts'
 
-/** Frames for pages of programs: above all RAM, as many as 1 TiB has. */
+/** Frames for pages of programs: above all RAM, as many as 1 TiB has. The upper half is for huge pages. */
 const FIRST_FRAME = 2 ** 29
 const FRAMES = 2 ** 28
+const HUGE_SLOT = FRAMES / 2
+/** Pages of a huge page: 2 MiB. */
+const BLOCK_PAGES = 512
 /** Stands for a page that is not pinned: no frame of memory. */
 export const NO_FRAME: number = FIRST_FRAME + FRAMES
 
@@ -18,30 +21,38 @@ export interface PageHolder {
 }
 
 interface Pin {
-  holder: PageHolder
-  page: number
+  readonly holder: PageHolder
+  readonly page: number
   count: number
+}
+
+/** Frames in a row for the pages of one huge page. */
+interface Block {
+  readonly firstSlot: number
+  pins: number
 }
 
 /** Pages of programs that devices may reach, each under a frame number of its own while it is pinned. */
 export class PinnedPages implements FrameBacking {
-  readonly #pins: (Pin | undefined)[] = []
+  /** Pages that are pinned. */
+  size = 0
+  readonly #pins: Map<number, Pin> = new Map()
   readonly #free: number[] = []
+  #used = 0
+  readonly #blocks: Map<PageHolder, Map<number, Block>> = new Map()
+  readonly #freeBlocks: number[] = []
+  #usedBlocks: number = HUGE_SLOT
 
   constructor(memory: PhysicalMemory) {
     memory.addBacking(FIRST_FRAME, FRAMES, this)
   }
 
-  /** Pages that are pinned. */
-  get size(): number {
-    return this.#pins.length - this.#free.length
-  }
-
-  /** A new frame with one pin. */
-  add(holder: PageHolder, page: number): number {
-    const slot = this.#free.pop() ?? this.#pins.length
-    assert(slot < FRAMES, 'more than 1 TiB of programs is pinned')
-    this.#pins[slot] = { holder, page, count: 1 }
+  /** A new frame with one pin. The frames of the pages of a huge page are in a row. */
+  add(holder: PageHolder, page: number, isHuge: boolean): number {
+    const slot = isHuge ? this.#slotInBlock(holder, page) : (this.#free.pop() ?? this.#used++)
+    assert(slot < (isHuge ? FRAMES : HUGE_SLOT), 'more than 512 GiB of programs is pinned')
+    this.#pins.set(slot, { holder, page, count: 1 })
+    this.size++
     return FIRST_FRAME + slot
   }
 
@@ -53,8 +64,10 @@ export class PinnedPages implements FrameBacking {
     const pin = this.#pinOf(frame)
     if (--pin.count > 0) return
     const slot = frame - FIRST_FRAME
-    this.#pins[slot] = undefined
-    this.#free.push(slot)
+    this.#pins.delete(slot)
+    this.size--
+    if (slot < HUGE_SLOT) this.#free.push(slot)
+    else this.#leaveBlock(pin)
     pin.holder.forget(pin.page)
   }
 
@@ -71,18 +84,48 @@ export class PinnedPages implements FrameBacking {
   }
 
   read(frame: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
-    const pin = this.#pins[frame]
+    const pin = this.#pins.get(frame)
     return pin !== undefined && pin.holder.readPage(pin.page, offset, into, at, length)
   }
 
   write(frame: number, offset: number, from: Uint8Array, at: number, length: number): boolean {
-    const pin = this.#pins[frame]
+    const pin = this.#pins.get(frame)
     return pin !== undefined && pin.holder.writePage(pin.page, offset, from, at, length)
   }
 
   #pinOf(frame: number): Pin {
-    const pin = this.#pins[frame - FIRST_FRAME]
+    const pin = this.#pins.get(frame - FIRST_FRAME)
     assert(pin !== undefined, `frame ${frame} is not a pinned page`)
     return pin
+  }
+
+  #slotInBlock(holder: PageHolder, page: number): number {
+    let blocks = this.#blocks.get(holder)
+    if (blocks === undefined) this.#blocks.set(holder, (blocks = new Map()))
+    const number = Math.floor(page / BLOCK_PAGES)
+    let block = blocks.get(number)
+    if (block === undefined) {
+      block = { firstSlot: this.#takeBlock(), pins: 0 }
+      blocks.set(number, block)
+    }
+    block.pins++
+    return block.firstSlot + (page % BLOCK_PAGES)
+  }
+
+  #takeBlock(): number {
+    const free = this.#freeBlocks.pop()
+    if (free !== undefined) return free
+    this.#usedBlocks += BLOCK_PAGES
+    return this.#usedBlocks - BLOCK_PAGES
+  }
+
+  #leaveBlock({ holder, page }: Pin): void {
+    const blocks = this.#blocks.get(holder)!
+    const number = Math.floor(page / BLOCK_PAGES)
+    const block = blocks.get(number)!
+    if (--block.pins > 0) return
+    this.#freeBlocks.push(block.firstSlot)
+    blocks.delete(number)
+    if (blocks.size === 0) this.#blocks.delete(holder)
   }
 }

@@ -9,13 +9,14 @@ import type { Listener } from './notifications.ts'
 import { ForeignFile } from './foreign-file.ts'
 import type { ReservedRange } from './reserved-range.ts'
 import type { SharedObjects } from './shared-objects.ts'
-import { openDeviceStandIn, type QueueStandIns } from './stand-ins.ts'
+import type { DeviceStandIns, QueueStandIns } from './stand-ins.ts'
 
 /** What descriptors need of the rest. */
 export interface DescriptorPorts {
   readonly system: System
   readonly listener: Listener
   readonly registry: FileRegistry
+  readonly devices: DeviceStandIns
   readonly queues: QueueStandIns
   readonly reserved: ReservedRange
   readonly shared: SharedObjects
@@ -72,7 +73,7 @@ export class ProgramFiles extends FdTable {
     const { listener } = this.#ports
     const closeOnExec = this.#promised.get(fd) ?? true
     this.#promised.delete(fd)
-    const source = this.standIn(file, file.flags)
+    const source = this.standIn(file)
     listener.addDescriptor({ source, closeOnExec, number: fd })
     closeSync(source)
   }
@@ -109,10 +110,10 @@ export class ProgramFiles extends FdTable {
   }
 
   /** A new stand-in: the file is released when the last descriptor of it is closed. */
-  standIn(file: OpenFile, flags: number): number {
-    const { system, registry, queues } = this.#ports
+  standIn(file: OpenFile): number {
+    const { devices, queues } = this.#ports
     const isQueue = file.read !== OpenFile.prototype.read
-    return isQueue ? queues.create(file) : openDeviceStandIn(system, registry, file, flags)
+    return isQueue ? queues.create(file) : devices.create(file)
   }
 
   #isOpen(fd: number): boolean {

@@ -138,7 +138,7 @@ export class RemoteMemory implements AddressSpace, PageHolder {
       this.#pages.pinAgain(known)
       return known
     }
-    const frame = this.#pages.add(this, page)
+    const frame = this.#pages.add(this, page, mapping.pageBytes > PAGE_BYTES)
     this.#frames.set(page, frame)
     return frame
   }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, fstatSync } from 'node:fs'
+import { closeSync, fstatSync, statfsSync } from 'node:fs'
 import { EINVAL } from '../../base/errno.ts'
 import { PAGE_BYTES } from '../../base/u64.ts'
 import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
 import type { PageHolder, PinnedPages } from './pinned-pages.ts'
+
+/** File systems of memory, as statfs(2) names them. */
+export const TMPFS = 0x01021994
+export const HUGETLBFS = 0x958458f6
 
 /** What memory is meant, and where it can be opened. */
 export interface SharedMemory {
@@ -17,6 +21,7 @@ export interface SharedMemory {
 class SharedObject implements PageHolder {
   readonly frames: Map<number, number> = new Map()
   readonly fd: number
+  readonly isHuge: boolean
   readonly #system: System
   readonly #block: number
   readonly #onUnused: () => void
@@ -24,6 +29,7 @@ class SharedObject implements PageHolder {
   constructor(system: System, fd: number, block: number, onUnused: () => void) {
     this.#system = system
     this.fd = fd
+    this.isHuge = statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS
     this.#block = block
     this.#onUnused = onUnused
   }
@@ -38,7 +44,9 @@ class SharedObject implements PageHolder {
   writePage(page: number, offset: number, from: Uint8Array, at: number, length: number): boolean {
     const block = this.#block
     this.#system.arena.bytes.set(from.subarray(at, at + length), block)
-    return this.#system.writeAt(this.fd, page * PAGE_BYTES + offset, block, length) === length
+    const position = page * PAGE_BYTES + offset
+    if (this.isHuge) return this.#system.writeMapped(this.fd, position, block, length) === length
+    return this.#system.writeAt(this.fd, position, block, length) === length
   }
 
   forget(page: number): void {
@@ -83,7 +91,7 @@ export class SharedObjects {
       if (object.frames.size === 0) this.#close(memory, object)
       throw EINVAL
     }
-    const frame = this.#pages.add(object, page)
+    const frame = this.#pages.add(object, page, object.isHuge)
     object.frames.set(page, frame)
     return frame
   }

@@ -12,18 +12,41 @@ import type { FileRegistry, HeldFile } from './file-registry.ts'
 /** Tokens in a FIFO: far below its room, so that writing to it never waits and it always polls writeable. */
 const TOKENS_MAX = 4096
 
-/** A stand-in for a file that is only used by calls that come to us: memory of its own. Gives the descriptor. */
-export function openDeviceStandIn(
-  system: System,
-  registry: FileRegistry,
-  file: OpenFile,
-  flags: number,
-): number {
-  const memory = checked(system.createMemoryFile('iommufd'), 'memfd_create')
-  const fd = checked(system.open(0, `/proc/self/fd/${memory}`, flags | O_CLOEXEC), 'open of a memfd')
-  closeSync(memory)
-  registry.add(fd, { file, released: () => file.put() })
-  return fd
+/** Stand-ins for files that are only used by calls that come to us: memory of their own. */
+export class DeviceStandIns {
+  readonly #system: System
+  readonly #registry: FileRegistry
+  /** Own descriptor of each one's memory. */
+  readonly #memories: Map<OpenFile, number> = new Map()
+  /** Called before a file is released: no program has or shows it any more. */
+  onRelease: ((file: OpenFile) => void) | undefined = undefined
+
+  constructor(system: System, registry: FileRegistry) {
+    this.#system = system
+    this.#registry = registry
+  }
+
+  get memories(): ReadonlyMap<OpenFile, number> {
+    return this.#memories
+  }
+
+  /** Gives the descriptor. */
+  create(file: OpenFile): number {
+    const system = this.#system
+    const memory = checked(system.createMemoryFile('iommufd'), 'memfd_create')
+    const fd = checked(system.open(0, `/proc/self/fd/${memory}`, file.flags | O_CLOEXEC), 'open of a memfd')
+    this.#memories.set(file, memory)
+    this.#registry.add(fd, {
+      file,
+      released: () => {
+        this.onRelease?.(file)
+        this.#memories.delete(file)
+        closeSync(memory)
+        file.put()
+      },
+    })
+    return fd
+  }
 }
 
 /**

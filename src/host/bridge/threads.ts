@@ -99,6 +99,11 @@ export class Threads {
     return this.serve(tid)?.files.findOwn(fd)
   }
 
+  /** A process that has used a file of ours. */
+  known(tgid: number): Program | undefined {
+    return this.#programs.get(tgid)
+  }
+
   /** Whose call is served. */
   get program(): Program {
     assert(this.#served !== undefined, 'no call is served')

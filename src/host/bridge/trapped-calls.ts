@@ -4,9 +4,9 @@
 /**
  * `always`; `iommu`: an ioctl of type `;`, or on a reserved descriptor; `reserved`: the first argument is a descriptor of
  * the range kept for fault queues; `records`: that, or a count that a fault queue's records could have; `duplicate`: that,
- * and the command makes a second descriptor; `refuse`: answered ENOSYS at once.
+ * and the command makes a second descriptor; `mapping`: shared memory of a file; `refuse`: answered ENOSYS at once.
  */
-export type When = 'always' | 'iommu' | 'reserved' | 'records' | 'duplicate' | 'refuse'
+export type When = 'always' | 'iommu' | 'reserved' | 'records' | 'duplicate' | 'mapping' | 'refuse'
 
 export type CallName =
   | 'read'
@@ -16,6 +16,7 @@ export type CallName =
   | 'writev'
   | 'preadv2'
   | 'pwritev2'
+  | 'mmap'
   | 'fcntl'
   | 'dup'
   | 'open'
@@ -53,6 +54,7 @@ export const TRAPPED_CALLS: readonly TrappedCall[] = [
   { name: 'ioctl', x64: 16, i386: 54, when: 'iommu' },
   { name: 'readv', x64: 19, i386: 145, when: 'reserved' },
   { name: 'writev', x64: 20, i386: 146, when: 'reserved' },
+  { name: 'mmap', x64: 9, i386: 192, when: 'mapping' },
   { name: 'fcntl', x64: 72, i386: 55, when: 'duplicate' },
   { name: 'fcntl', i386: 221, when: 'duplicate' },
   { name: 'openat', x64: 257, i386: 295, when: 'always' },

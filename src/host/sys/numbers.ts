@@ -16,6 +16,9 @@ export const O_NOFOLLOW = 0o400000
 export const O_CLOEXEC = 0o2000000
 export const O_PATH = 0o10000000
 
+export const PROT_WRITE = 2
+export const MAP_SHARED = 1
+
 export const F_SETFD = 2
 
 export const POLLIN = 0x1

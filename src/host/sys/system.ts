@@ -10,6 +10,7 @@ import { loadNative, type Native, type NativeFunction } from './native.ts'
 import * as n from './numbers.ts'
 
 const PATH_BYTES = 4096
+const HUGE_PAGE_BYTES = 2 ** 21
 const STAT_BYTES = 144
 const POLL_ENTRY_BYTES = 8
 const POLL_ENTRIES_MAX = 16
@@ -44,6 +45,8 @@ export class System {
   readonly #read: NativeFunction
   readonly #write: NativeFunction
   readonly #memfdCreate: NativeFunction
+  readonly #mmap: NativeFunction
+  readonly #munmap: NativeFunction
   readonly #mkfifo: NativeFunction
   readonly #inotifyInit: NativeFunction
   readonly #inotifyAddWatch: NativeFunction
@@ -74,6 +77,8 @@ export class System {
     this.#pwrite = native.bind('pwrite', ['long', 'int', 'uint64', 'ulong', 'int64'])
     this.#read = native.bind('read', ['long', 'int', 'uint64', 'ulong'])
     this.#write = native.bind('write', ['long', 'int', 'uint64', 'ulong'])
+    this.#mmap = native.bind('mmap', ['int64', 'uint64', 'ulong', 'int', 'int', 'int', 'int64'])
+    this.#munmap = native.bind('munmap', ['int', 'uint64', 'ulong'])
     this.#memfdCreate = native.bind('memfd_create', ['int', 'uint64', 'int'])
     this.#mkfifo = native.bind('mkfifo', ['int', 'uint64', 'int'])
     this.#inotifyInit = native.bind('inotify_init1', ['int', 'int'])
@@ -172,6 +177,16 @@ export class System {
 
   writeAt(fd: number, offset: number, at: number, lengthBytes: number): number {
     return this.#result(this.#pwrite(fd, this.arena.base + at, lengthBytes, offset))
+  }
+
+  /** Writes to a file that takes no write(2), such as one of huge pages, through a mapping. Bytes up to the end of a huge page. */
+  writeMapped(fd: number, offset: number, at: number, lengthBytes: number): number {
+    const start = offset - (offset % HUGE_PAGE_BYTES)
+    const address = this.#mmap(0, HUGE_PAGE_BYTES, n.PROT_WRITE, n.MAP_SHARED, fd, start)
+    if (address < 0) return -this.#native.errno()
+    const written = this.writeProcess(process.pid, address + (offset - start), at, lengthBytes)
+    this.#munmap(address, HUGE_PAGE_BYTES)
+    return written
   }
 
   /** Close-on-exec. */

@@ -2,6 +2,7 @@
 import type { DeviceNodes } from '../../../iommufd/fs/device-nodes.ts'
 import type { System } from '../../sys/system.ts'
 import type { FileRegistry } from '../file-registry.ts'
+import type { MappedFiles } from '../mapped-files.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Listener } from '../notifications.ts'
 import type { ProgramPaths } from '../program-paths.ts'
@@ -20,6 +21,7 @@ export interface Ports {
   /** What opening one gives. */
   readonly devices: DeviceNodes
   readonly reserved: ReservedRange
+  readonly mappedFiles: MappedFiles
   /** Place in the arena of a page, for one call's structs. */
   readonly scratch: number
 }

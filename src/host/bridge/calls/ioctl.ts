@@ -8,11 +8,12 @@ const GENERIC = new Set([0x5450, 0x5451, 0x5421, 0x5452])
 const TYPE_MASK = 0xff00
 const TYPE_IOMMU = 0x3b00
 
-export function ioctl({ listener, threads }: Ports): Outcome {
+export function ioctl({ listener, threads, mappedFiles }: Ports): Outcome {
   const number = listener.int(1)
   if (GENERIC.has(number)) return 'proceed'
   const file = threads.find(listener.tid, listener.int(0))
   if (file === undefined) return 'proceed'
   if ((number & TYPE_MASK) !== TYPE_IOMMU) throw ENOTTY
+  mappedFiles.refresh()
   return file.ioctl(threads.program, number >>> 0, listener.argumentsHi[2]!, listener.argumentsLo[2]!)
 }

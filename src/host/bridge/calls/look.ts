@@ -75,7 +75,7 @@ function link(ports: Ports, folder: number, pathIndex: number): Outcome {
   const path = paths.read(listener.tid, listener.argument(pathIndex))
   if (path === undefined || path === '') return 'proceed'
   const found = nodes.find(listener.tid, folder, path, false)
-  if (found === undefined) return 'proceed'
+  if (found === undefined || found.kind === 'status') return 'proceed'
   if (found.kind === 'node') throw EINVAL
   const held = registry.find(n.AT_FDCWD, found.path)
   if (held === undefined) return 'proceed'
@@ -96,7 +96,7 @@ function nodeAt(ports: Ports, folder: number, pathIndex: number, flags: number):
     return nodes.named(threads.find(listener.tid, folder)?.name)
   }
   const found = nodes.find(listener.tid, folder, path, (flags & n.AT_SYMLINK_NOFOLLOW) === 0)
-  if (found?.kind !== 'open file') return found?.node
+  if (found?.kind !== 'open file') return found?.kind === 'node' ? found.node : undefined
   return nodes.named(registry.find(n.AT_FDCWD, found.path)?.file.name)
 }
 

@@ -8,6 +8,7 @@ import type { Found } from '../nodes.ts'
 import { isGone } from '../notifications.ts'
 import type { Program } from '../threads.ts'
 import type { Outcome, Ports } from './handler.ts'
+import { openStatus } from './status.ts'
 
 /** Flags that stay with an open file. */
 const KEPT_FLAGS = n.O_ACCMODE | n.O_NONBLOCK
@@ -44,12 +45,13 @@ function openPath(ports: Ports, folder: number, address: number, flags: number):
   const found = nodes.find(listener.tid, folder, path, follow)
   if (found === undefined || !listener.valid) return 'proceed'
   if ((flags & n.O_PATH) !== 0) return 'proceed'
+  if (found.kind === 'status') return openStatus(ports, found, flags)
   if ((flags & n.O_DIRECTORY) !== 0) throw ENOTDIR
   if ((flags & n.O_CREAT) !== 0 && (flags & n.O_EXCL) !== 0) throw EEXIST
   return openFound(ports, found, flags)
 }
 
-function openFound(ports: Ports, found: Found, flags: number): Outcome {
+function openFound(ports: Ports, found: Exclude<Found, { kind: 'status' }>, flags: number): Outcome {
   const { listener, devices, registry, threads } = ports
   const program = threads.serve(listener.tid)
   if (program === undefined) return 'proceed'
@@ -64,7 +66,7 @@ function openFound(ports: Ports, found: Found, flags: number): Outcome {
 /** Opens the file's stand-in at the program's lowest free number. */
 function give({ listener }: Ports, program: Program, file: OpenFile, flags: number): Outcome {
   file.flags = flags & KEPT_FLAGS
-  const source = program.files.standIn(file, file.flags)
+  const source = program.files.standIn(file)
   const closeOnExec = (flags & n.O_CLOEXEC) !== 0
   const result = listener.addDescriptor({ source, closeOnExec, answers: true })
   closeSync(source)

@@ -17,6 +17,7 @@ import {
   stat,
   statx,
 } from './look.ts'
+import { mmap } from './map.ts'
 import { creat, open, openat, openat2 } from './open.ts'
 import { preadv2, pwritev2, read, readv, write, writev } from './transfer.ts'
 
@@ -25,6 +26,7 @@ const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
   read,
   write,
   ioctl,
+  mmap,
   readv,
   writev,
   preadv2,

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+import { fstatSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
+import { PAGE_BYTES } from '../../base/u64.ts'
+import type { PhysicalMemory } from '../../hardware/memory.ts'
+import type { Caller, MappingOwner, MmapRequest, OpenFile } from '../../iommufd/files.ts'
+import type { DeviceStandIns } from './stand-ins.ts'
+
+/** A mapping that a program was shown. */
+interface Shown {
+  readonly file: OpenFile
+  readonly tgid: number
+  readonly inode: number
+  readonly firstPage: number
+  readonly owner: MappingOwner
+}
+
+/**
+ * Memory of devices that programs map through our files. The stand-in gets the bytes that the device has at that moment;
+ * the mapping holds its object until it has left the program's memory.
+ */
+export class MappedFiles {
+  readonly #memory: PhysicalMemory
+  readonly #standIns: DeviceStandIns
+  #shown: Shown[] = []
+
+  constructor(memory: PhysicalMemory, standIns: DeviceStandIns) {
+    this.#memory = memory
+    this.#standIns = standIns
+    standIns.onRelease = (file) => this.#letGo((shown) => shown.file === file)
+  }
+
+  /** Throws what the file's own mmap throws. */
+  show(caller: Caller & { readonly tgid: number }, file: OpenFile, request: MmapRequest): void {
+    const { object, objectPage, owner } = file.mmap(caller, request)
+    const fd = this.#standIns.memories.get(file)
+    if (fd === undefined) return
+    const { pages, firstPage } = request
+    const { size, ino: inode } = fstatSync(fd)
+    if (size < (firstPage + pages) * PAGE_BYTES) ftruncateSync(fd, (firstPage + pages) * PAGE_BYTES)
+    const bytes = new Uint8Array(PAGE_BYTES)
+    for (let page = 0; page < pages; page++) {
+      if (object.fault(objectPage + page) !== 0) break
+      this.#memory.read(object.found, 0, bytes, 0, PAGE_BYTES)
+      writeSync(fd, bytes, 0, PAGE_BYTES, (firstPage + page) * PAGE_BYTES)
+    }
+    if (owner === undefined) return
+    owner.get()
+    this.#shown.push({ file, tgid: caller.tgid, inode, firstPage, owner })
+  }
+
+  /** Lets go of what programs have unmapped. Before anything that a mapping could forbid. */
+  refresh(): void {
+    if (this.#shown.length > 0) this.#letGo((shown) => !isMapped(shown))
+  }
+
+  #letGo(isGone: (shown: Shown) => boolean): void {
+    this.#shown = this.#shown.filter((shown) => {
+      const gone = isGone(shown)
+      if (gone) shown.owner.put()
+      return !gone
+    })
+  }
+}
+
+function isMapped({ tgid, inode, firstPage }: Shown): boolean {
+  const offset = (firstPage * PAGE_BYTES).toString(16).padStart(8, '0')
+  return readMaps(tgid)
+    .split('\n')
+    .some((line) => {
+      const [, , at, , number] = line.split(/\s+/)
+      return at === offset && number === String(inode)
+    })
+}
+
+function readMaps(tgid: number): string {
+  try {
+    return readFileSync(`/proc/${tgid}/maps`, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -49,16 +49,10 @@ function splitOff(space: CutSpace, area: Area, hi: number, lo: number): Area {
   upper.pageIndex = area.pageIndexOf(upper.startHi, upper.startLo)
   upper.pageOffset = area.pageOffsetOf(upper.startLo)
   upper.access = area.access
-  upper.whole = false
   area.lastHi = hi
   area.lastLo = lo
-  area.whole = false
-  if (space.domains.length > 0) shareHold(area, upper)
+  // What is pinned for the domains is held by both; a page that the cut goes through, by each of them.
+  if (space.domains.length > 0 && area.lastPageIndex === upper.pageIndex)
+    area.pages.hold(upper.pageIndex, upper.pageIndex)
   return upper
-}
-
-/** The pages that the area held are held by both: a page that the cut goes through by each of them. */
-function shareHold(lower: Area, upper: Area): void {
-  lower.pages.share()
-  if (lower.lastPageIndex === upper.pageIndex) lower.pages.hold(upper.pageIndex, upper.pageIndex)
 }

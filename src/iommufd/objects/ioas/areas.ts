@@ -21,8 +21,6 @@ export class Area implements Shown {
   /** Page of the pages object at which the area starts, and the byte in it. */
   pageIndex = 0
   pageOffset = 0
-  /** It shows every page of its pages object. */
-  whole = true
   /** IOMMU_ permission bits. */
   access = 0
   /** An access object must not pin it any more: an unmap waits. */
@@ -58,13 +56,13 @@ export class Area implements Shown {
   /** For the domains that it is in, however many: pins and charges. EFAULT, EINVAL, ENOMEM; undone on failure. */
   pin(): void {
     const { pages } = this
-    if (this.whole && pages.users === 1 && pages.counts === undefined) pages.pin()
+    if (pages.plain) pages.pin()
     else pages.hold(this.pageIndex, this.lastPageIndex)
   }
 
   unpin(): void {
     const { pages } = this
-    if (pages.pinned) pages.unpin()
+    if (pages.plain) pages.unpin()
     else pages.release(this.pageIndex, this.lastPageIndex)
   }
 
@@ -73,27 +71,24 @@ export class Area implements Shown {
    * permissions; and the driver's. Undone on failure.
    */
   fill(domain: Domain, largePages: boolean): void {
-    const { buffer } = this.pages
-    if (buffer?.dead === true) return
-    if ((this.access & PERMISSIONS) === 0) throw EINVAL
-    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0) this.#fillGranules(domain)
-    else this.#fillPages(domain, largePages)
-    buffer?.shows(this, domain)
+    if (!this.pages.plain) this.#fillShared(domain, largePages)
+    else if (this.#wholePages) this.#fillPages(domain, largePages)
+    else this.#fillGranules(domain)
   }
 
   unfill(domain: Domain): void {
-    const { buffer } = this.pages
-    if (buffer !== undefined) {
-      if (buffer.dead) return
-      buffer.hides(this, domain)
-    }
+    if (!this.pages.plain && this.#hide(domain)) return
     this.withdraw(domain)
   }
 
   withdraw(domain: Domain): void {
-    if (((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) !== 0)
-      domain.unmapGranules(this.startHi, this.startLo, this.#bytes / 2 ** domain.pageShift)
-    else domain.unmap(this.startHi, this.startLo, this.pageCount)
+    if (this.#wholePages) domain.unmap(this.startHi, this.startLo, this.pageCount)
+    else domain.unmapGranules(this.startHi, this.startLo, this.#bytes / 2 ** domain.pageShift)
+  }
+
+  /** Pages and I/O addresses lie page on page. */
+  get #wholePages(): boolean {
+    return ((this.startLo | (this.lastLo + 1) | this.pageOffset) & PAGE_MASK) === 0
   }
 
   /** Length; exact, because it is pinned. */
@@ -104,6 +99,22 @@ export class Area implements Shown {
         this.lastLo - this.startLo,
       ) + 1
     )
+  }
+
+  #fillShared(domain: Domain, largePages: boolean): void {
+    const { buffer } = this.pages
+    if (buffer?.dead === true) return
+    if ((this.access & PERMISSIONS) === 0) throw EINVAL
+    if (this.#wholePages) this.#fillPages(domain, largePages)
+    else this.#fillGranules(domain)
+    buffer?.shows(this, domain)
+  }
+
+  /** Whether a dma-buf that was taken back is out of the domain already. */
+  #hide(domain: Domain): boolean {
+    const { buffer } = this.pages
+    buffer?.hides(this, domain)
+    return buffer?.dead === true
   }
 
   #fillPages(domain: Domain, largePages: boolean): void {
@@ -165,9 +176,10 @@ export class AreaPool {
     return this.#areas.pop() ?? new Area()
   }
 
-  /** An area that shows a pages object of others too. */
+  /** An area that shows a pages object of others too, or a part of one. */
   takeSharing(pages: Pages): Area {
     const area = this.take()
+    pages.share()
     area.pages = pages
     pages.users++
     return area
@@ -176,7 +188,6 @@ export class AreaPool {
   /** The area is in no map and in no domain. */
   give(area: Area): void {
     const { pages } = area
-    area.whole = true
     area.preventAccess = false
     pages.users--
     if (pages.users === 0) pages.close()

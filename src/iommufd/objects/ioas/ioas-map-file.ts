@@ -76,6 +76,6 @@ function checkBuffer(file: DmaBufFile, command: IoasMapFile): void {
 
 function addSource(pages: Pages, file: OpenFile): void {
   if (file instanceof DmaBufFile)
-    pages.buffer = new BufferSource(file, file.dmaBuf, pageOf(pages.hi, pages.lo))
-  else pages.file = new FileSource(file, file.pinnable)
+    pages.setSource(undefined, new BufferSource(file, file.dmaBuf, pageOf(pages.hi, pages.lo)))
+  else pages.setSource(new FileSource(file, file.pinnable), undefined)
 }

@@ -140,6 +140,7 @@ function openArea(context: Context, ioas: IoasObject, command: IoasMap, caller: 
     writable,
     caller.capIpcLock ? ACCOUNT_NONE : context.accountMode,
   )
+  if ((command.flags & PERMISSIONS) === 0) area.pages.share()
   if (ioas.areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)) return area
   ioas.pool.give(area)
   throw EEXIST

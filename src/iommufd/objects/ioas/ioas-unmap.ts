@@ -43,7 +43,7 @@ function unmapArea(ioas: IoasObject, hi: number, lo: number, lastLo: number): bo
   if (slot < 0) return false
   const area = areas.valueAt(slot)
   if (area.startLo !== lo || area.startHi !== hi || area.lastHi !== hi || area.lastLo !== lastLo) return false
-  if (area.lockCount > 0 || area.accessCount > 0) return false
+  if (area.accessCount > 0) return false
   areas.remove(slot)
   ioas.releaseArea(area)
   return true

@@ -27,15 +27,17 @@ const BYTES = PAGE_BYTES
 /**
  * The memory behind one or more areas: pages of a process, of a file, or a dma-buf. Lazy: nothing is looked at until a
  * domain or an access needs it (`spec/02` §3.1). Ownership: an mm reference while in use, a pin on every page that an
- * area in a domain or an access holds, each charged once. One area that shows the whole object pins it as a whole
- * (`pin`); everybody else holds pages one by one (`hold`).
+ * area in a domain or an access holds, each charged once. A plain one is pinned as a whole (`pin`); of every other one
+ * pages are held one by one (`hold`).
  */
 export class Pages implements PinSource {
   /** Whose limit counts; `undefined` in the pool. */
   process: Caller | undefined = undefined
-  /** What is charged: the address space and the user that the process had when it mapped. */
+  /** What is charged: the address space and the user that the process had when it mapped. Stale in the pool. */
   mm: AddressSpace | undefined = undefined
   user: UserAccount | undefined = undefined
+  /** Memory of a process that one area shows, all of it, and that no access has ever held. */
+  plain = true
   /** A file's memory; `undefined`: that of `mm`. */
   file: FileSource | undefined = undefined
   /** A dma-buf: never pinned and never charged. */
@@ -47,13 +49,13 @@ export class Pages implements PinSource {
   count = 0
   writable = false
   accountMode: AccountMode = ACCOUNT_NONE
-  /** Pinned as a whole. */
+  /** Pinned as a whole, when plain. */
   pinned = false
   /** The pinned page when it is the only one. */
   frame = 0
   /** Frames of the pinned pages, in order, when there are several. May be longer than `count`. */
   frames: Int32Array = NO_FRAMES
-  /** Pages held one by one. */
+  /** Pages held one by one, when not plain. */
   counts: PinCounts | undefined = undefined
   /** Areas that show it. */
   users = 0
@@ -81,15 +83,20 @@ export class Pages implements PinSource {
     mm.grab()
   }
 
+  /** The memory is a file's, or a dma-buf. */
+  setSource(file: FileSource | undefined, buffer: BufferSource | undefined): void {
+    this.plain = false
+    this.file = file
+    this.buffer = buffer
+  }
+
   /** No area shows it any more. */
   close(): void {
-    if (this.pinned || this.counts !== undefined) broken('pages object is closed while pinned')
+    if (this.pinned) broken('pages object is closed while pinned')
     this.mm!.drop()
     this.process = undefined
-    this.mm = undefined
-    this.user = undefined
     if (this.frames.length > FRAMES_KEPT) this.frames = NO_FRAMES
-    if (this.file !== undefined || this.buffer !== undefined) this.#closeSource()
+    if (!this.plain) this.#closeShared()
   }
 
   /** Pages pinned and charged. */
@@ -99,7 +106,7 @@ export class Pages implements PinSource {
 
   /** Frame of a page that is pinned, or a dma-buf's. */
   frameAt(index: number): number {
-    if (!this.pinned) return this.#frameNotWhole(index)
+    if (!this.plain) return this.#sharedFrame(index)
     return this.count === 1 ? this.frame : this.frames[index]!
   }
 
@@ -110,20 +117,20 @@ export class Pages implements PinSource {
 
   /** Pages from `index` on, `max` at most, whose frames are consecutive. */
   runLength(index: number, max: number): number {
-    const { frames } = this
-    const whole = this.pinned && this.count > 1
-    const first = whole ? frames[index]! : this.frameAt(index)
+    const first = this.frameAt(index)
     let length = 1
-    if (whole) while (length < max && frames[index + length] === first + length) length++
-    else while (length < max && this.frameAt(index + length) === first + length) length++
+    if (this.plain) {
+      const { frames } = this
+      while (length < max && frames[index + length] === first + length) length++
+    } else while (length < max && this.#sharedFrame(index + length) === first + length) length++
     return length
   }
 
-  /** Pins every page and charges them. EFAULT, EINVAL (of a file), ENOMEM; undone on failure. */
+  /** Pins every page of a plain object and charges them. EFAULT, ENOMEM; undone on failure. */
   pin(): void {
     const mm = this.mm!
-    if (this.count === 1 && this.file === undefined) this.frame = mm.pin(this.hi, this.lo, this.writable)
-    else this.#pinAll()
+    if (this.count === 1) this.frame = mm.pin(this.hi, this.lo, this.writable)
+    else this.#pinAll(mm)
     if (!this.charge(this.count)) {
       this.#unpinAll(mm)
       throw ENOMEM
@@ -137,22 +144,16 @@ export class Pages implements PinSource {
     this.uncharge(this.count)
   }
 
-  /** One more holder of some pages; as `pin`. */
+  /** One more holder of some pages. EFAULT, EINVAL (a file's), ENOMEM; undone on failure. */
   hold(first: number, last: number): void {
     if (this.buffer !== undefined) return
     this.share()
-    const counts = this.counts!
+    const counts = (this.counts ??= new PinCounts(this))
     const before = counts.size
-    try {
-      counts.hold(first, last)
-      if (!this.charge(counts.size - before)) {
-        counts.release(first, last)
-        throw ENOMEM
-      }
-    } catch (thrown) {
-      this.#forgetCounts()
-      throw thrown
-    }
+    counts.hold(first, last)
+    if (this.charge(counts.size - before)) return
+    counts.release(first, last)
+    throw ENOMEM
   }
 
   release(first: number, last: number): void {
@@ -161,16 +162,18 @@ export class Pages implements PinSource {
     const before = counts.size
     counts.release(first, last)
     this.uncharge(before - counts.size)
-    this.#forgetCounts()
   }
 
-  /** From now on pages are held one by one. */
+  /** From now on pages are held one by one: what is pinned is held once. */
   share(): void {
-    if (this.counts !== undefined) return
-    const counts = new PinCounts(this)
-    if (this.pinned) for (let i = 0; i < this.count; i++) counts.adopt(i, this.frameAt(i))
+    if (!this.plain) return
+    if (this.pinned) {
+      const counts = new PinCounts(this)
+      for (let i = 0; i < this.count; i++) counts.adopt(i, this.frameAt(i))
+      this.counts = counts
+    }
+    this.plain = false
     this.pinned = false
-    this.counts = counts
   }
 
   /** Pins one page, charging nothing. EFAULT, EINVAL, ENOMEM. */
@@ -213,20 +216,21 @@ export class Pages implements PinSource {
     this.user = process.user
   }
 
-  #pinAll(): void {
+  #pinAll(mm: AddressSpace): void {
     let done = 0
     try {
-      for (; done < this.count; done++) this.#pinAt(done)
+      for (; done < this.count; done++) this.#pinAt(mm, done)
     } catch (thrown) {
-      for (let i = 0; i < done; i++) this.unpinFrame(this.frames[i]!)
+      for (let i = 0; i < done; i++) mm.unpinPage(this.frames[i]!, this.writable)
       throw thrown
     }
-    if (this.count === 1) this.frame = this.frames[0]!
   }
 
   /** The list grows with what is really there, not with what a caller claims. */
-  #pinAt(index: number): void {
-    const frame = this.pinPage(index)
+  #pinAt(mm: AddressSpace, index: number): void {
+    const lo = (this.lo >>> 0) + index * BYTES
+    const hi = (this.hi + Math.floor(lo / 4294967296)) | 0
+    const frame = mm.pin(hi, lo | 0, this.writable)
     if (index === this.frames.length) {
       const grown = new Int32Array(Math.min(Math.max(index * 2, FRAMES_FIRST), this.count))
       grown.set(this.frames)
@@ -236,23 +240,21 @@ export class Pages implements PinSource {
   }
 
   #unpinAll(mm: AddressSpace): void {
-    if (this.count === 1 && this.file === undefined) return mm.unpinPage(this.frame, this.writable)
-    for (let i = 0; i < this.count; i++) this.unpinFrame(this.frames[i]!)
+    if (this.count === 1) return mm.unpinPage(this.frame, this.writable)
+    for (let i = 0; i < this.count; i++) mm.unpinPage(this.frames[i]!, this.writable)
   }
 
-  #frameNotWhole(index: number): number {
+  #sharedFrame(index: number): number {
     const frame = this.buffer === undefined ? this.counts?.frameAt(index) : this.buffer.frameAt(index)
     if (frame === undefined) broken('frame of a page that is not pinned')
     return frame
   }
 
-  /** The object can be pinned as a whole again. */
-  #forgetCounts(): void {
-    if (this.counts!.size === 0) this.counts = undefined
-  }
-
-  #closeSource(): void {
-    const { file, buffer } = this
+  #closeShared(): void {
+    const { file, buffer, counts } = this
+    if (counts !== undefined && counts.size > 0) broken('pages object is closed while pages are held')
+    this.plain = true
+    this.counts = undefined
     this.file = undefined
     this.buffer = undefined
     file?.close()

@@ -100,7 +100,6 @@ function insertArea(ioas: IoasObject, flags: number, piece: Piece): Area {
   area.pageIndex = pageIndex
   area.pageOffset = pageOffset
   area.access = accessOf(flags)
-  area.whole = pages.buffer === undefined && pageIndex === 0 && area.lastPageIndex === pages.count - 1
   ioas.areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)
   next.add(last.hi, last.lo, 0, 1)
   iova.hi = next.hi

@@ -178,8 +178,9 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     return this.files.find(fd)?.poll() ?? POLL_NVAL
   }
 
-  /** poll(2) without waiting: fills in `revents`, returns how many are not 0. */
+  /** poll(2) without waiting: fills in `revents`, returns how many are not 0. EINVAL: more than RLIMIT_NOFILE. */
   pollAll(entries: readonly PollEntry[]): number {
+    if (entries.length > this.files.limit) throw EINVAL
     let ready = 0
     for (const entry of entries) {
       entry.revents =

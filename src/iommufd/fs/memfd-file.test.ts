@@ -295,6 +295,29 @@ describe('seals', () => {
   })
 })
 
+test('a page of the file that is pinned through another mapping stays the file’s in a child', () => {
+  const fd = rig.memfd(4096)
+  const shared = rig.map(4096, RW, MAP_SHARED, fd)
+  const own = rig.map(4096, RW, MAP_PRIVATE, fd)
+  pokeByte(process, shared, 1)
+  const frame = process.mm.pinPage(Number(shared / PAGE), true)
+  expect(peekByte(process, own)).toBe(1)
+  const child = process.fork()
+  pokeByte(process, shared, 2)
+  expect([peekByte(child, own), peekByte(process, own)]).toEqual([2, 2])
+  process.mm.unpinPage(frame, true)
+})
+
+test('a private page of the file that is pinned for reading is the process’s own', () => {
+  const fd = rig.memfd(4096)
+  const own = rig.map(4096, RW, MAP_PRIVATE, fd)
+  expect(peekByte(process, own)).toBe(0)
+  const frame = process.mm.pinPage(Number(own / PAGE), false)
+  pokeByte(process, rig.map(4096, RW, MAP_SHARED, fd), 7)
+  expect(peekByte(process, own)).toBe(0)
+  process.mm.unpinPage(frame, false)
+})
+
 test('a mapping keeps the file; its end gives every frame back', () => {
   const before = rig.frames.inUse
   const fd = rig.memfd(4096)

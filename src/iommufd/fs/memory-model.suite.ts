@@ -29,7 +29,7 @@ export class ModelFile {
   truncate(bytes: number): void {
     const grows = bytes > this.size
     this.size = bytes
-    for (const page of [...this.cells.keys()]) if (page >= this.pages) this.cells.delete(page)
+    for (const page of this.cells.keys()) if (page >= this.pages) this.cells.delete(page)
     const last = this.cells.get(Math.floor(bytes / PAGE))
     if (grows || last === undefined) return
     SPOTS.forEach((spot, index) => {

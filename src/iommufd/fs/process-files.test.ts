@@ -216,4 +216,6 @@ test('poll on several descriptors: what was asked for, and what is wrong anyway'
   ]
   expect(process.pollAll(entries)).toBe(3)
   expect(entries.map(({ revents }) => revents)).toEqual([1, 0, POLL_NVAL, 0, 5])
+  process.setrlimit(RLIMIT_NOFILE, 4, 64)
+  expect(outcome(() => process.pollAll(entries))).toBe('EINVAL')
 })

@@ -76,8 +76,9 @@ export class FuzzState {
   readonly steps: Step[] = []
   readonly contexts: ContextState[] = []
   readonly processes: string[] = [FIRST_PROCESS]
-  readonly memfds: Value[] = []
-  readonly dmabufs: Value[] = []
+  /** By process: the same number may be another file elsewhere. */
+  readonly memfds: { readonly fd: Value; readonly process: string }[] = []
+  readonly dmabufs: { readonly fd: Value; readonly process: string }[] = []
   /** Descriptors of any kind, for dup, close, send and wrong uses. */
   readonly descriptors: Value[] = []
   readonly extended: boolean
@@ -100,6 +101,11 @@ export class FuzzState {
 
   name(prefix: string): string {
     return `${prefix}${this.#names++}`
+  }
+
+  /** Of the present process. */
+  own(files: readonly { readonly fd: Value; readonly process: string }[]): Value[] {
+    return files.filter(({ process }) => process === this.process).map(({ fd }) => fd)
   }
 
   /** Once in `n` times something odd; far less often in a tidy program. */

@@ -88,12 +88,12 @@ export function getDmabuf(state: FuzzState): void {
     ? random.pick([0n, 1n, 0x1001n, 0x200000n, 0x200001n])
     : BigInt(0x1000 * (1 + random.below(8)))
   state.push(state.test('DMABUF_GET', { length, open_flags: 0x80000n }, name))
-  state.dmabufs.push(`$${name}`)
+  state.dmabufs.push({ fd: `$${name}`, process: state.process })
   state.descriptors.push(`$${name}`)
 }
 
 export function revokeDmabuf(state: FuzzState): void {
   const { random } = state
-  const dmabuf_fd = state.oneOf(random.oneIn(20) ? state.descriptors : state.dmabufs)
+  const dmabuf_fd = state.oneOf(random.oneIn(20) ? state.descriptors : state.own(state.dmabufs))
   state.push(state.test('DMABUF_REVOKE', { dmabuf_fd, revoked: BigInt(random.below(2)) }))
 }

@@ -44,7 +44,7 @@ const NO_FILES: readonly bigint[] = [0n, 2n, 900n, 0xffff_ffffn]
 
 export function mapFile(state: FuzzState): void {
   const { random } = state
-  const files = random.oneIn(3) ? state.dmabufs : state.memfds
+  const files = random.oneIn(3) ? state.own(state.dmabufs) : state.own(state.memfds)
   const [ioas, flags, length] = [ioasOf(state), mapFlags(state), state.length()]
   const name = state.name('map')
   const fixed = (flags & FIXED) !== 0n

@@ -106,14 +106,14 @@ export function memfd(state: FuzzState): void {
     { kind: 'memfd', memfd: huge ? 'HUGETLB' : 0n, as, ...where },
     { kind: 'ftruncate', ftruncate: `$${as}`, length, ...where },
   )
-  state.memfds.push(`$${as}`)
+  state.memfds.push({ fd: `$${as}`, process: state.process })
   state.descriptors.push(`$${as}`)
 }
 
 export function truncate(state: FuzzState): void {
   const { random } = state
   const length = random.oneIn(4) ? BigInt(random.below(0x8000)) : BigInt(0x1000 * random.below(10))
-  state.push({ kind: 'ftruncate', ftruncate: state.oneOf(state.memfds), length, ...state.where() })
+  state.push({ kind: 'ftruncate', ftruncate: state.oneOf(state.own(state.memfds)), length, ...state.where() })
 }
 
 /** Memory of the process changes under its mappings. */
@@ -168,7 +168,8 @@ function poke(state: FuzzState): void {
 
 function mapMemfd(state: FuzzState): void {
   const { random } = state
-  const fd = state.memfds[random.below(state.memfds.length)]
+  const memfds = state.own(state.memfds)
+  const fd = memfds[random.below(memfds.length)]
   if (fd === undefined) return
   const inArena = random.oneIn(2)
   const mmap = BigInt((inArena ? 0x1000_0000 : MEMFD_AREA) + 0x1000 * random.below(20))

@@ -14,13 +14,31 @@ const MEMORY_BYTES = 0x400000
 const STRUCT = 0x8000000
 const TEST_CMD_WORDS = 18
 
+export interface MockRigOptions {
+  readonly extended?: boolean
+  readonly hugePages?: number
+}
+
+export interface CallOptions {
+  /** The answer cannot be written. */
+  readonly readOnly?: boolean
+  readonly fd?: number
+}
+
+export interface HwptOptions {
+  readonly flags?: number
+  readonly fault?: number
+  /** Words of the data, whose type is 0xdead. */
+  readonly data?: readonly number[]
+}
+
 /** A program that knows the header only: structs of 32-bit words on /dev/iommu of a machine with a mock. */
 export class MockRig {
   readonly machine: Machine
   readonly process: MachineProcess
   readonly fd: number
 
-  constructor({ extended = false, hugePages = 0 } = {}) {
+  constructor({ extended = false, hugePages = 0 }: MockRigOptions = {}) {
     this.machine = createMachine({
       memoryBytes: 16 * 2 ** 20,
       hugePages,
@@ -33,8 +51,12 @@ export class MockRig {
     this.fd = this.process.open('/dev/iommu')
   }
 
-  /** ioctl(2) with a struct of these words; `readOnly`: the answer cannot be written. */
-  ioctl(number: number, words: readonly number[], { readOnly = false, fd = this.fd } = {}): Answer {
+  /** ioctl(2) with a struct of these words. */
+  ioctl(
+    number: number,
+    words: readonly number[],
+    { readOnly = false, fd = this.fd }: CallOptions = {},
+  ): Answer {
     this.store(STRUCT, words)
     if (readOnly) this.process.mprotect(BigInt(STRUCT), 4096, 1)
     const result = resultOf(() => this.process.ioctl(fd, number, BigInt(STRUCT)))
@@ -43,15 +65,19 @@ export class MockRig {
   }
 
   /** IOMMU_TEST_CMD: `union` are the words at 16. */
-  test(op: number, id: number, union: readonly number[] = [], options = {}): Answer {
-    const words = new Array<number>(TEST_CMD_WORDS).fill(0)
-    words.splice(0, 4, TEST_CMD_WORDS * 4, op, id, 0)
-    words.splice(4, union.length, ...union)
+  test(op: number, id: number, union: readonly number[] = [], options: CallOptions = {}): Answer {
+    const words = [TEST_CMD_WORDS * 4, op, id, 0, ...union]
+    while (words.length < TEST_CMD_WORDS) words.push(0)
     return this.ioctl(0x3ba0, words, options)
   }
 
   /** The result alone. */
-  testResult(op: number, id: number, union: readonly number[] = [], options = {}): string | number {
+  testResult(
+    op: number,
+    id: number,
+    union: readonly number[] = [],
+    options: CallOptions = {},
+  ): string | number {
     return this.test(op, id, union, options).result
   }
 
@@ -72,12 +98,8 @@ export class MockRig {
     return { stdev: words[4]!, hwpt: words[5]!, device: words[6]! }
   }
 
-  /** IOMMU_HWPT_ALLOC with 0xdead data of two words, if any. */
-  allocHwpt(
-    device: number,
-    parent: number,
-    { flags = 0, fault = 0, data = undefined as readonly number[] | undefined } = {},
-  ): Answer {
+  /** IOMMU_HWPT_ALLOC. */
+  allocHwpt(device: number, parent: number, { flags = 0, fault = 0, data }: HwptOptions = {}): Answer {
     if (data !== undefined) this.store(MEMORY + 0x3ff000, data)
     const type = data === undefined ? [0, 0, 0, 0] : [0xdead, data.length * 4, MEMORY + 0x3ff000, 0]
     return this.ioctl(0x3b89, [48, flags, device, parent, 0, 0, ...type, fault, 0])

@@ -30,7 +30,7 @@ export interface OurResult extends ProgramResult {
 
 /** Called around each system call: what the process does itself between them does not count. */
 export interface CallHooks {
-  readonly before: () => void
+  readonly before: (operation: number) => void
   readonly after: () => void
 }
 
@@ -125,7 +125,7 @@ class ProgramRun {
   #call(process: Process, operation: Operation, args: readonly bigint[]): bigint {
     const { failpoints } = this.#machine.world
     if (operation.failNth > 0) failpoints.failNth(operation.failNth, operation.failPoint)
-    this.#hooks?.before()
+    this.#hooks?.before(this.#answers.length)
     try {
       return BigInt(this.#dispatch(process, operation, args))
     } catch (error) {

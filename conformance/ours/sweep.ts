@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Every failure point of a program fails once, one after the other: the right errno, and nothing is left behind. */
+import type { Machine } from '../../src/machine/machine.ts'
+import type { Failpoints } from '../../src/sim/failpoint.ts'
 import { conformanceMachine } from './machine.ts'
-import { type CallHooks, type OurResult, runProgram } from './runner.ts'
+import { type OurResult, runProgram } from './runner.ts'
 import { OPERATION, type Program } from '../program/program.ts'
 
 const ENOMEM = -12n
@@ -21,58 +23,81 @@ export interface SweepResult {
   readonly problems: readonly SweepProblem[]
 }
 
-/** At most `runsMax` of the hits are made to fail, spread evenly. */
+/** At most `runsMax` of the hits are made to fail, spread evenly. Ends at the first that goes wrong. */
 export function sweepProgram(program: Program, hugePages: number, runsMax: number): SweepResult {
-  const machine = conformanceMachine(hugePages)
-  const { failpoints } = machine.world
-  const hooks: CallHooks = {
-    before: () => (failpoints.enabled = true),
-    after: () => (failpoints.enabled = false),
-  }
-  failpoints.countOnly()
-  failpoints.off()
-  const plain = runProgram(machine, program, hooks)
-  const { hits } = failpoints
+  const sweep = new Sweep(program, hugePages)
+  const hits = sweep.countHits()
   const step = Math.max(1, hits / runsMax)
-  const problems: SweepProblem[] = []
   let runs = 0
-  for (let next = 1; next <= hits && plain.ended === undefined; next += step, runs++) {
-    const hit = Math.floor(next)
-    failpoints.failNth(hit)
-    failpoints.off()
-    const result = runProgram(machine, program, hooks)
-    const point = failpoints.lastFailed ?? 'none'
-    problems.push(...problemsOf(program, plain, result).map((problem) => ({ hit, point, ...problem })))
-    if (problems.length > 0) break
+  for (let next = 1; next <= hits; next += step, runs++) {
+    const problem = sweep.fail(Math.floor(next))
+    if (problem !== undefined) return { hits, runs: runs + 1, problems: [problem] }
   }
-  return { hits, runs, problems }
+  return { hits, runs, problems: [] }
 }
 
-type Found = Omit<SweepProblem, 'hit' | 'point'>
+class Sweep {
+  readonly #program: Program
+  readonly #machine: Machine
+  #plain: OurResult | undefined
+  #operation = 0
+  #failed: number | undefined
 
-function problemsOf(program: Program, plain: OurResult, result: OurResult): Found[] {
-  const { ended, left } = result
-  if (ended !== undefined) return [{ operation: ended.operation, what: ended.why }]
-  if (left.length > 0) return [{ operation: result.answers.length, what: `left behind: ${left.join(', ')}` }]
-  const wrong = firstChange(program, plain, result)
-  return wrong === undefined ? [] : [wrong]
-}
+  constructor(program: Program, hugePages: number) {
+    this.#program = program
+    this.#machine = conformanceMachine(hugePages)
+    this.#failpoints.onFailure = () => (this.#failed = this.#operation)
+  }
 
-/** The first operation that returned something else must say that memory or a copy failed. */
-function firstChange(program: Program, plain: OurResult, result: OurResult): Found | undefined {
-  for (const [operation, { returned }] of result.answers.entries()) {
-    const usual = plain.answers[operation]?.returned ?? 0n
-    if (returned === usual) continue
-    if (returned === ENOMEM || returned === EFAULT || isShort(program, operation, returned, usual))
-      return undefined
+  /** Failure points that a run without failures comes by. */
+  countHits(): number {
+    this.#failpoints.countOnly()
+    this.#plain = this.#run()
+    return this.#plain.ended === undefined ? this.#failpoints.hits : 0
+  }
+
+  /** Lets one hit fail, from 1. */
+  fail(hit: number): SweepProblem | undefined {
+    this.#failed = undefined
+    this.#failpoints.failNth(hit)
+    const result = this.#run()
+    const found = this.#problemOf(result)
+    return found === undefined ? undefined : { hit, point: this.#failpoints.lastFailed ?? 'none', ...found }
+  }
+
+  get #failpoints(): Failpoints {
+    return this.#machine.world.failpoints
+  }
+
+  /** Only system calls fail, not what the process does itself. */
+  #run(): OurResult {
+    const failpoints = this.#failpoints
+    failpoints.off()
+    return runProgram(this.#machine, this.#program, {
+      before: (operation) => {
+        this.#operation = operation
+        failpoints.enabled = true
+      },
+      after: () => failpoints.off(),
+    })
+  }
+
+  /** The call must say that memory or a copy failed, or have done without. */
+  #problemOf({ ended, left, answers }: OurResult): Omit<SweepProblem, 'hit' | 'point'> | undefined {
+    if (ended !== undefined) return { operation: ended.operation, what: ended.why }
+    if (left.length > 0) return { operation: answers.length, what: `left behind: ${left.join(', ')}` }
+    const operation = this.#failed
+    if (operation === undefined) return undefined
+    const returned = answers[operation]?.returned ?? 0n
+    const usual = this.#plain?.answers[operation]?.returned ?? 0n
+    if (returned === ENOMEM || returned === EFAULT || returned === usual) return undefined
+    if (isShort(this.#program, operation, returned, usual)) return undefined
     return { operation, what: `returned ${returned} instead of ${usual}` }
   }
-  return undefined
 }
 
-/** Reads and writes tell what was done before the failure; polls tell that nothing came. */
+/** Reads and writes tell what was done before the failure. */
 function isShort(program: Program, operation: number, returned: bigint, usual: bigint): boolean {
   const code = program.operations[operation]?.code
-  if (code === OPERATION.poll) return true
   return (code === OPERATION.read || code === OPERATION.write) && returned >= 0n && returned < usual
 }

@@ -65,7 +65,12 @@ export class Bridge {
       devices: standIns,
       queues: this.#queues,
       pages: this.pages,
-      shared: new SharedObjects(system, this.pages, copySpace.block),
+      shared: new SharedObjects({
+        system,
+        pages: this.pages,
+        block: copySpace.block,
+        mappers: () => this.#ports.threads.memories(),
+      }),
       copySpace,
     })
     this.#ports = {

@@ -48,6 +48,7 @@ function verdict({ arch = ARCH_X64, number, values = [] }: SystemCall): number {
 }
 
 const fcntl = (fd: bigint, command: bigint): number => verdict({ number: 72, values: [fd, command] })
+const mmap = (flags: bigint): number => verdict({ number: 9, values: [0n, 4096n, 3n, flags, 3n, 0n] })
 const read = (fd: number, count: bigint): number => verdict({ number: 0, values: [BigInt(fd), 0n, count] })
 
 describe('the filter', () => {
@@ -112,7 +113,6 @@ describe('the filter', () => {
   })
 
   it('traps mmap of shared files only', () => {
-    const mmap = (flags: bigint): number => verdict({ number: 9, values: [0n, 4096n, 3n, flags, 3n, 0n] })
     expect([mmap(1n), mmap(3n), mmap(0x11n)]).toEqual([NOTIFY, NOTIFY, NOTIFY])
     expect([mmap(2n), mmap(0x21n), mmap(0x22n), mmap(0x12n)]).toEqual([ALLOW, ALLOW, ALLOW, ALLOW])
   })

@@ -8,22 +8,25 @@ import { HUGETLBFS, type SharedObjects, TMPFS } from './shared-objects.ts'
 export class ForeignFile extends OpenFile implements FilePages {
   readonly #shared: SharedObjects
   readonly #fd: number
+  /** Of its file system. */
+  readonly #type: number
 
   /** Takes over the descriptor. */
   constructor(shared: SharedObjects, fd: number) {
     super('file of the program')
     this.#shared = shared
     this.#fd = fd
+    this.#type = statfsSync(`/proc/self/fd/${fd}`).type
   }
 
   override get pinnable(): FilePages | undefined {
-    const { type } = statfsSync(`/proc/self/fd/${this.#fd}`)
-    return type === TMPFS || type === HUGETLBFS ? this : undefined
+    return this.#type === TMPFS || this.#type === HUGETLBFS ? this : undefined
   }
 
   pin(page: number): number {
     const { dev, ino } = fstatSync(this.#fd)
-    return this.#shared.pin({ device: dev, inode: ino, path: `/proc/self/fd/${this.#fd}` }, page)
+    const path = `/proc/self/fd/${this.#fd}`
+    return this.#shared.pin({ device: dev, inode: ino, path, isHuge: this.#type === HUGETLBFS }, page)
   }
 
   unpin(frame: number): void {

@@ -36,6 +36,7 @@ export class Mappings {
   readonly #path: string
   readonly #query: number
   #last: Mapping | undefined = undefined
+  #lastFile: Mapping | undefined = undefined
   /** Kernels before 6.11 only have the text. */
   #hasQuery = true
 
@@ -57,7 +58,7 @@ export class Mappings {
 
   /** The program has run since: what was found may be gone. */
   forget(): void {
-    this.#last = undefined
+    this.#last = this.#lastFile = undefined
   }
 
   /** The mapping that holds the address. */
@@ -67,6 +68,18 @@ export class Mappings {
     const found = this.#hasQuery ? this.#ask(address) : this.#search(address)
     this.#last = found
     return found
+  }
+
+  /** Address at which the process shows a byte of a file to itself and others. */
+  findFile(device: number, inode: number, offset: number): number | undefined {
+    const last = this.#lastFile
+    if (last !== undefined && isAt(last, device, inode, offset)) return last.start + offset - last.offset
+    for (const mapping of mappingsIn(readText(this.#path))) {
+      if (!mapping.shared || !isAt(mapping, device, inode, offset)) continue
+      this.#lastFile = mapping
+      return mapping.start + offset - mapping.offset
+    }
+    return undefined
   }
 
   #ask(address: number): Mapping | undefined {
@@ -96,7 +109,9 @@ export class Mappings {
   }
 
   #search(address: number): Mapping | undefined {
-    return findInText(readText(this.#path), address)
+    for (const mapping of mappingsIn(readText(this.#path)))
+      if (address >= mapping.start && address < mapping.end) return mapping
+    return undefined
   }
 }
 
@@ -111,7 +126,7 @@ function readText(path: string): string {
 /** `7f0000000000-7f0000001000 rw-p 00000000 00:01 1234 ...`: addresses, permissions, offset, device, inode. */
 const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+)/gm
 
-export function findInText(text: string, address: number): Mapping | undefined {
+export function* mappingsIn(text: string): Generator<Mapping> {
   for (const [
     ,
     first = '',
@@ -122,12 +137,9 @@ export function findInText(text: string, address: number): Mapping | undefined {
     minor = '',
     inode,
   ] of text.matchAll(LINE)) {
-    const start = Number.parseInt(first, 16)
-    const end = Number.parseInt(last, 16)
-    if (address < start || address >= end) continue
-    return {
-      start,
-      end,
+    yield {
+      start: Number.parseInt(first, 16),
+      end: Number.parseInt(last, 16),
       readable: permissions[0] === 'r',
       writable: permissions[1] === 'w',
       shared: permissions[3] === 's',
@@ -137,7 +149,12 @@ export function findInText(text: string, address: number): Mapping | undefined {
       inode: Number(inode),
     }
   }
-  return undefined
+}
+
+function isAt(mapping: Mapping, device: number, inode: number, offset: number): boolean {
+  const { start, end } = mapping
+  const at = offset - mapping.offset
+  return mapping.device === device && mapping.inode === inode && at >= 0 && at < end - start
 }
 
 function numberAt(view: DataView, at: number): number {

@@ -7,7 +7,7 @@ import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
 import { type Mapping, Mappings } from './mappings.ts'
 import { NO_FRAME, type PageHolder, type PinnedPages } from './pinned-pages.ts'
-import type { SharedMemory, SharedObjects } from './shared-objects.ts'
+import type { Mapper, SharedMemory, SharedObjects } from './shared-objects.ts'
 
 const PAGE_MASK = PAGE_BYTES - 1
 /** High word of the first address that no program has, and that a number does not hold exactly: 2^53. */
@@ -46,7 +46,7 @@ export interface RemoteMemoryOptions {
  * through /proc/PID/mem, which stands for this address space and never for the one after an exec, nor for another
  * process that was given the number. A private page is pinned by its address: what is unmapped is gone, pinned or not.
  */
-export class RemoteMemory implements AddressSpace, PageHolder {
+export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
   copied = 0
   pinnedVm = 0
   lockedVm = 0
@@ -130,8 +130,7 @@ export class RemoteMemory implements AddressSpace, PageHolder {
     const address = addressOf(hi, lo)
     const mapping = this.#checkAccess(address, write)
     const memory = mapping.shared ? this.#memoryOf(mapping) : undefined
-    if (memory !== undefined && this.#shared.canOpen(memory))
-      return this.#shared.pin(memory, pageIn(mapping, address))
+    if (memory !== undefined) return this.#shared.pin(memory, pageIn(mapping, address))
     const page = Math.floor(address / PAGE_BYTES)
     const known = this.#frames.get(page)
     if (known !== undefined) {
@@ -171,6 +170,7 @@ export class RemoteMemory implements AddressSpace, PageHolder {
 
   /** The process is about to leave its memory: pages that are pinned stay what they are now. */
   preserve(): void {
+    this.#shared.preserve()
     this.#kept.clear()
     for (const page of this.#frames.keys()) {
       const bytes = new Uint8Array(PAGE_BYTES)
@@ -215,20 +215,31 @@ export class RemoteMemory implements AddressSpace, PageHolder {
     return kept !== undefined
   }
 
+  findShared({ device, inode }: SharedMemory, page: number): number | undefined {
+    return this.#mappings.findFile(device, inode, page * PAGE_BYTES)
+  }
+
+  readAddress(address: number, at: number, lengthBytes: number): boolean {
+    return this.#system.readAt(this.#file, address, at, lengthBytes) === lengthBytes
+  }
+
+  writeAddress(address: number, at: number, lengthBytes: number): boolean {
+    return this.#system.writeAt(this.#file, address, at, lengthBytes) === lengthBytes
+  }
+
   forget(page: number): void {
     this.#frames.delete(page)
     this.#kept.delete(page)
   }
 
   #frameAt(mapping: Mapping, address: number): number | undefined {
-    const own = this.#frames.get(Math.floor(address / PAGE_BYTES))
-    if (!mapping.shared || own !== undefined) return own
+    if (!mapping.shared) return this.#frames.get(Math.floor(address / PAGE_BYTES))
     return this.#shared.frameAt(this.#memoryOf(mapping), pageIn(mapping, address))
   }
 
-  #memoryOf({ start, end, device, inode }: Mapping): SharedMemory {
+  #memoryOf({ start, end, device, inode, pageBytes }: Mapping): SharedMemory {
     const path = `/proc/${this.#tgid}/map_files/${start.toString(16)}-${end.toString(16)}`
-    return { device, inode, path }
+    return { device, inode, path, isHuge: pageBytes > PAGE_BYTES }
   }
 
   /** The auxiliary vector, and the sixteen random bytes that it points to: made anew at every exec. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, fstatSync, statfsSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { EINVAL } from '../../base/errno.ts'
 import { PAGE_BYTES } from '../../base/u64.ts'
 import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
@@ -10,48 +10,98 @@ import type { PageHolder, PinnedPages } from './pinned-pages.ts'
 export const TMPFS = 0x01021994
 export const HUGETLBFS = 0x958458f6
 
-/** What memory is meant, and where it can be opened. */
+/** What memory is meant, and where it can be opened by who may. */
 export interface SharedMemory {
   readonly device: number
   readonly inode: number
   readonly path: string
+  readonly isHuge: boolean
 }
 
-/** The pinned pages of one object, read and written through a descriptor of it. */
+/** A process that may map shared memory. */
+export interface Mapper {
+  /** Address of a page of the memory in the process; `undefined`: it does not map it, or has ended. */
+  findShared(memory: SharedMemory, page: number): number | undefined
+  /** Copies between the arena and the process; whether all bytes were moved. */
+  readAddress(address: number, at: number, lengthBytes: number): boolean
+  writeAddress(address: number, at: number, lengthBytes: number): boolean
+}
+
+export interface SharedObjectsOptions {
+  readonly system: System
+  readonly pages: PinnedPages
+  /** Place in the arena for copies. */
+  readonly block: number
+  /** Processes that are known. */
+  readonly mappers: () => Iterable<Mapper>
+}
+
+/** The pinned pages of one object, reached through a descriptor of it, or else through any process that maps it. */
 class SharedObject implements PageHolder {
   readonly frames: Map<number, number> = new Map()
+  readonly memory: SharedMemory
+  /** Negative: it cannot be opened. */
   readonly fd: number
-  readonly isHuge: boolean
-  readonly #system: System
-  readonly #block: number
+  readonly #options: SharedObjectsOptions
   readonly #onUnused: () => void
+  /** Pages as they were when the last process left them. */
+  readonly #kept: Map<number, Uint8Array> = new Map()
 
-  constructor(system: System, fd: number, block: number, onUnused: () => void) {
-    this.#system = system
+  constructor(options: SharedObjectsOptions, memory: SharedMemory, fd: number, onUnused: () => void) {
+    this.#options = options
+    this.memory = memory
     this.fd = fd
-    this.isHuge = statfsSync(`/proc/self/fd/${fd}`).type === HUGETLBFS
-    this.#block = block
     this.#onUnused = onUnused
   }
 
   readPage(page: number, offset: number, into: Uint8Array, at: number, length: number): boolean {
-    const block = this.#block
-    if (this.#system.readAt(this.fd, page * PAGE_BYTES + offset, block, length) !== length) return false
-    into.set(this.#system.arena.bytes.subarray(block, block + length), at)
-    return true
+    const { system, block } = this.#options
+    const read =
+      this.fd >= 0
+        ? system.readAt(this.fd, page * PAGE_BYTES + offset, block, length) === length
+        : this.#through(page, (mapper, address) => mapper.readAddress(address + offset, block, length))
+    const kept = read ? undefined : this.#kept.get(page)
+    if (read) into.set(system.arena.bytes.subarray(block, block + length), at)
+    else if (kept !== undefined) into.set(kept.subarray(offset, offset + length), at)
+    return read || kept !== undefined
   }
 
   writePage(page: number, offset: number, from: Uint8Array, at: number, length: number): boolean {
-    const block = this.#block
-    this.#system.arena.bytes.set(from.subarray(at, at + length), block)
+    const { system, block } = this.#options
+    const bytes = from.subarray(at, at + length)
+    system.arena.bytes.set(bytes, block)
+    if (this.fd < 0) {
+      if (this.#through(page, (mapper, address) => mapper.writeAddress(address + offset, block, length)))
+        return true
+      const kept = this.#kept.get(page)
+      kept?.set(bytes, offset)
+      return kept !== undefined
+    }
     const position = page * PAGE_BYTES + offset
-    if (this.isHuge) return this.#system.writeMapped(this.fd, position, block, length) === length
-    return this.#system.writeAt(this.fd, position, block, length) === length
+    const write = this.memory.isHuge ? system.writeMapped.bind(system) : system.writeAt.bind(system)
+    return write(this.fd, position, block, length) === length
   }
 
   forget(page: number): void {
     this.frames.delete(page)
     if (this.frames.size === 0) this.#onUnused()
+  }
+
+  /** A process that may be the last one leaves. */
+  preserve(): void {
+    if (this.fd >= 0) return
+    for (const page of this.frames.keys()) {
+      const bytes = new Uint8Array(PAGE_BYTES)
+      if (this.readPage(page, 0, bytes, 0, PAGE_BYTES)) this.#kept.set(page, bytes)
+    }
+  }
+
+  #through(page: number, move: (mapper: Mapper, address: number) => boolean): boolean {
+    for (const mapper of this.#options.mappers()) {
+      const address = mapper.findShared(this.memory, page)
+      if (address !== undefined && move(mapper, address)) return true
+    }
+    return false
   }
 }
 
@@ -60,68 +110,58 @@ class SharedObject implements PageHolder {
  * whoever pins it, and lives on when every process has left it.
  */
 export class SharedObjects {
-  readonly #system: System
-  readonly #pages: PinnedPages
-  readonly #block: number
+  readonly #options: SharedObjectsOptions
   readonly #objects: Map<string, SharedObject> = new Map()
 
-  constructor(system: System, pages: PinnedPages, block: number) {
-    this.#system = system
-    this.#pages = pages
-    this.#block = block
+  constructor(options: SharedObjectsOptions) {
+    this.#options = options
   }
 
-  /** Whether it is known or can be opened. */
-  canOpen(memory: SharedMemory): boolean {
-    const found = this.#find(memory) ?? this.#open(memory)
-    if (found?.frames.size === 0) this.#close(memory, found)
-    return found !== undefined
-  }
-
-  /** EINVAL: past the end, or it cannot be opened. */
+  /** EINVAL: past the end. */
   pin(memory: SharedMemory, page: number): number {
-    const object = this.#find(memory) ?? this.#open(memory)
-    if (object === undefined) throw EINVAL
+    const { pages } = this.#options
+    const object = this.#objects.get(keyOf(memory)) ?? this.#open(memory)
     const known = object.frames.get(page)
     if (known !== undefined) {
-      this.#pages.pinAgain(known)
+      pages.pinAgain(known)
       return known
     }
-    if (page * PAGE_BYTES >= fstatSync(object.fd).size) {
-      if (object.frames.size === 0) this.#close(memory, object)
+    if (object.fd >= 0 && page * PAGE_BYTES >= fstatSync(object.fd).size) {
+      if (object.frames.size === 0) this.#close(object)
       throw EINVAL
     }
-    const frame = this.#pages.add(object, page, object.isHuge)
+    const frame = pages.add(object, page, memory.isHuge)
     object.frames.set(page, frame)
     return frame
   }
 
   unpin(frame: number): void {
-    this.#pages.unpin(frame)
+    this.#options.pages.unpin(frame)
   }
 
   /** Frame of a page that is pinned. */
   frameAt(memory: SharedMemory, page: number): number | undefined {
-    return this.#find(memory)?.frames.get(page)
+    return this.#objects.get(keyOf(memory))?.frames.get(page)
   }
 
-  #find(memory: SharedMemory): SharedObject | undefined {
-    return this.#objects.get(keyOf(memory))
+  /** A process leaves its memory. */
+  preserve(): void {
+    for (const object of this.#objects.values()) object.preserve()
   }
 
-  #open(memory: SharedMemory): SharedObject | undefined {
-    const open = (mode: number): number => this.#system.open(0, memory.path, mode | O_CLOEXEC)
+  #open(memory: SharedMemory): SharedObject {
+    const { system } = this.#options
+    const open = (mode: number): number => system.open(0, memory.path, mode | O_CLOEXEC)
     const writable = open(O_RDWR)
     const fd = writable < 0 ? open(O_RDONLY) : writable
-    if (fd < 0) return undefined
-    const object = new SharedObject(this.#system, fd, this.#block, () => this.#close(memory, object))
+    const object = new SharedObject(this.#options, memory, fd, () => this.#close(object))
     this.#objects.set(keyOf(memory), object)
     return object
   }
 
-  #close(memory: SharedMemory, object: SharedObject): void {
-    this.#objects.delete(keyOf(memory))
-    closeSync(object.fd)
+  #close(object: SharedObject): void {
+    this.#objects.delete(keyOf(object.memory))
+    if (object.fd >= 0) closeSync(object.fd)
   }
 }
 

@@ -47,8 +47,10 @@ export class Program implements Caller {
   /** Whoever runs iopf owns the machine. */
   readonly capSysResource: boolean = true
 
+  /** A limit that the program has set itself: the one that it was started with is for memory of the host. */
   get memlockBytes(): number {
-    return this.#system.softLimit(this.tid, RLIMIT_MEMLOCK)
+    const limit = this.#system.softLimit(this.tid, RLIMIT_MEMLOCK)
+    return limit === this.#system.softLimit(0, RLIMIT_MEMLOCK) ? Number.POSITIVE_INFINITY : limit
   }
 
   get exited(): boolean {
@@ -108,6 +110,11 @@ export class Threads {
   get program(): Program {
     assert(this.#served !== undefined, 'no call is served')
     return this.#served
+  }
+
+  /** Of all processes that are known. */
+  *memories(): Generator<RemoteMemory> {
+    for (const program of this.#programs.values()) yield program.mm
   }
 
   /** The thread calls execve(2) or ends its process: what is pinned of the memory is kept as it is now. */

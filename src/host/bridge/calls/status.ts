@@ -26,11 +26,15 @@ export function openStatus(
 
 /** Adds pages to the lines VmPin and VmLck of a status text. */
 export function withPages(status: string, pinned: number, locked: number): string {
-  const add = (name: string, pages: number) => (line: string, kib: string) =>
-    pages === 0 ? line : `${name}:\t${String(Number(kib) + pages * PAGE_KIB).padStart(8)} kB`
-  return status
-    .replace(/^VmPin:\s+(\d+) kB/m, add('VmPin', pinned))
-    .replace(/^VmLck:\s+(\d+) kB/m, add('VmLck', locked))
+  return withMore(withMore(status, 'VmPin', pinned), 'VmLck', locked)
+}
+
+function withMore(status: string, name: string, pages: number): string {
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm')
+  return status.replace(line, (_line, kib: string) => {
+    const sum = Number(kib) + pages * PAGE_KIB
+    return `${name}:\t${String(sum).padStart(8)} kB`
+  })
 }
 
 function readStatus(path: string): string {

@@ -14,6 +14,7 @@ import type { Context } from '../objects/context.ts'
 import { TEST_SYZKALLER_ADDRESS, syzkallerAddress } from '../objects/ioas/ioas-copy.ts'
 import { Iova } from '../objects/ioas/iova-alloc.ts'
 import { AccessFile, getAccessFile } from './access-file.ts'
+import { frameOfCaller } from './check-pages.ts'
 
 const CREATE_NEEDS_PIN_PAGES = 1
 /** Longest pin, read or write. */
@@ -119,10 +120,10 @@ function takeIova(file: AccessFile, command: TestCmdAccessPages | TestCmdAccessR
   if ((command.flags & TEST_SYZKALLER_ADDRESS) !== 0 && ioas !== undefined) syzkallerAddress(ioas, iova)
 }
 
-/** EBADE, EFAULT. */
+/** EBADE, EFAULT, EOVERFLOW. */
 function checkFrames(frames: Int32Array, caller: Caller, command: TestCmdAccessPages, offset: number): void {
   const low = (command.uptr_lo >>> 0) - offset
   const first = pageOf(low < 0 ? (command.uptr_hi - 1) | 0 : command.uptr_hi, low | 0)
   for (let index = 0; index < frames.length; index++)
-    if (caller.mm.frameForRead(first + index) !== frames[index]) throw EBADE
+    if (frameOfCaller(caller, first + index) !== frames[index]) throw EBADE
 }

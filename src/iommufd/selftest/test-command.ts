@@ -40,13 +40,16 @@ export class TestCommand implements Command {
 
 type Operation = (context: Context, view: DataView, caller: Caller) => number
 
+/** An operation, and whether its struct goes back to the caller. */
+type Row = readonly [operation: Operation, answers: boolean]
+
 /** An operation whose struct goes back to the caller. */
-function answers<C extends Command>(struct: CommandType<C>, body: IoctlFunction<C>): [Operation, true] {
+function answers<C extends Command>(struct: CommandType<C>, body: IoctlFunction<C>): Row {
   return [operation(struct, body, true), true]
 }
 
 /** An operation after which the caller's struct is as it was. */
-function silent<C extends Command>(struct: CommandType<C>, body: IoctlFunction<C>): [Operation, false] {
+function silent<C extends Command>(struct: CommandType<C>, body: IoctlFunction<C>): Row {
   return [operation(struct, body, false), false]
 }
 
@@ -64,8 +67,7 @@ function operation<C extends Command>(
   }
 }
 
-// biome-ignore format: one line an operation
-const OPERATIONS: ReadonlyMap<number, readonly [Operation, boolean]> = new Map<number, readonly [Operation, boolean]>([
+const OPERATIONS: ReadonlyMap<number, Row> = new Map<number, Row>([
   [1, silent(abi.TestCmdAddReserved, addReserved)],
   [2, answers(abi.TestCmdMockDomain, mockDomain)],
   [3, silent(abi.TestCmdCheckMap, checkMap)],
@@ -99,7 +101,8 @@ export function testCommand(context: Context, command: TestCommand, caller: Call
   const found = OPERATIONS.get(command.op)
   if (found === undefined) throw EOPNOTSUPP
   if (command.op >= EXTENDED_FIRST && !portOf(context).extended) throw EOPNOTSUPP
-  const result = found[0](context, command.view, caller)
-  command.answered = found[1]
+  const [perform, answered] = found
+  const result = perform(context, command.view, caller)
+  command.answered = answered
   return result
 }

@@ -71,14 +71,19 @@ export class Area implements Shown {
    * permissions; and the driver's. Undone on failure.
    */
   fill(domain: Domain, largePages: boolean): void {
-    if (!this.pages.plain) this.#fillShared(domain, largePages)
+    const { pages } = this
+    if (!pages.plain) this.#fillShared(domain, largePages)
+    else if (pages.count === 1 && this.#wholePages)
+      domain.map(this.startHi, this.startLo, pages.frame, 1, this.access)
     else if (this.#wholePages) this.#fillPages(domain, largePages)
     else this.#fillGranules(domain)
   }
 
   unfill(domain: Domain): void {
-    if (!this.pages.plain && this.#hide(domain)) return
-    this.withdraw(domain)
+    const { pages } = this
+    if (!pages.plain && this.#hide(domain)) return
+    if (pages.count === 1 && this.#wholePages) domain.unmap(this.startHi, this.startLo, 1)
+    else this.withdraw(domain)
   }
 
   withdraw(domain: Domain): void {

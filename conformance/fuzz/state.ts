@@ -108,6 +108,15 @@ export class FuzzState {
     return files.filter(({ process }) => process === this.process).map(({ fd }) => fd)
   }
 
+  /** Its number may soon be another file's. */
+  forgetFile(fd: Value): void {
+    for (const list of [this.memfds, this.dmabufs]) {
+      const index = list.findIndex((file) => file.fd === fd)
+      if (index >= 0) list.splice(index, 1)
+      else if (typeof fd === 'bigint') list.length = 0
+    }
+  }
+
   /** Once in `n` times something odd; far less often in a tidy program. */
   oddly(n: number): boolean {
     return this.random.oneIn(this.#isTidy ? n * 10 : n)

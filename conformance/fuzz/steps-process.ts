@@ -73,6 +73,7 @@ export function dup(state: FuzzState): void {
 /** Of any descriptor: it may be the last of a context. */
 export function close(state: FuzzState): void {
   const close = state.oneOf(state.descriptors)
+  state.forgetFile(close)
   state.push(...state.detachAll(), { kind: 'close', close, ...state.where() })
 }
 

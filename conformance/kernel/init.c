@@ -47,6 +47,8 @@ static void prepareFailures(void) {
   put(PAGES "min-order", "0");
   put(PAGES "probability", "0");
   put(PAGES "verbose", "0");
+  put("/sys/kernel/debug/iommufd/fail_iommufd/verbose", "0");
+  put("/sys/kernel/debug/fail_iommufd/verbose", "0");
 }
 
 static int openPort(void) {

@@ -17,6 +17,7 @@ const MAP_FIXED_PRIVATE_ANONYMOUS = 0x32
 export function conformanceMachine(hugePages: number): Machine {
   const machine = createMachine({
     memoryBytes: 64 * MEBIBYTE + 2 * MEBIBYTE * hugePages,
+    hugePages,
     iommus: [{ name: 'mock0', model: 'mock', extended: true }],
     devices: [],
   })

@@ -124,7 +124,8 @@ class ProgramRun {
 
   #call(process: Process, operation: Operation, args: readonly bigint[]): bigint {
     const { failpoints } = this.#machine.world
-    if (operation.failNth > 0) failpoints.failNth(operation.failNth, operation.failPoint)
+    const { failNth, failPoint } = operation
+    if (failNth > 0) failpoints.failNth(failPoint === undefined ? failNth : 1, failPoint)
     this.#hooks?.before(this.#answers.length)
     try {
       return BigInt(this.#dispatch(process, operation, args))

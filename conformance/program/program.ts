@@ -82,7 +82,7 @@ export interface Operation {
   readonly patches: readonly Patch[]
   /** The n-th allocation of the operation fails (from 1); 0: none. */
   readonly failNth: number
-  /** Our failure point that stands for it. */
+  /** Our failure point that stands for it: its first hit fails. */
   readonly failPoint?: string
 }
 

@@ -8,8 +8,9 @@ const STRIDE = 6
 const MESSAGES_INITIAL = 64
 
 /**
- * PRG Responses on their way to the functions, first in first out. Each arrives as a step of its own. The queue grows:
- * it holds at most the groups outstanding at all functions and what one command ring repeats.
+ * PRG Responses on their way to the functions, first in first out. Those of one instant arrive in one step; where
+ * decisions are asked for, each in a step of its own, so that others can come between. The queue grows: it holds at most
+ * the groups outstanding at all functions and what one command ring repeats.
  */
 export class ResponseLink {
   delivered: number
@@ -65,8 +66,10 @@ export class ResponseLink {
   }
 
   #arrive(): void {
-    this.#deliverFirst()
-    if (this.#count > 0) this.#alarm.armAt(Math.max(this.#times[this.#first]!, this.#world.clock.now))
+    const { clock, decisions } = this.#world
+    do this.#deliverFirst()
+    while (this.#count > 0 && this.#times[this.#first]! <= clock.now && decisions.isDefault)
+    if (this.#count > 0) this.#alarm.armAt(Math.max(this.#times[this.#first]!, clock.now))
   }
 
   #deliverFirst(): void {

@@ -80,7 +80,7 @@ export class Side {
     return this.offsetMask + 1 - (this.lo & this.offsetMask)
   }
 
-  /** `bytes`: at most a page. */
+  /** `bytes`: below 2 GiB. */
   advance(bytes: number): void {
     const lo = (this.lo + bytes) | 0
     if (lo >= 0 && this.lo < 0) this.hi = (this.hi + 1) | 0
@@ -88,10 +88,22 @@ export class Side {
   }
 }
 
-/** A place for one running transfer. Its alarm is armed, or it waits for a response or for credits, or it is idle. */
+/** Whom channels tell that they can go on. */
+export interface ChannelWaker {
+  wake(channel: Channel): void
+}
+
+/**
+ * A place for one running transfer. It is ready, or its alarm is armed, or it waits for a response or for credits, or it
+ * is idle.
+ */
 export class Channel implements ListNode<Channel> {
   readonly index: number
+  /** For what takes time. */
   readonly alarm: Alarm
+  /** It goes on in the next step. */
+  ready: boolean
+  readonly #waker: ChannelWaker
   transfer: Transfer | undefined
   pasid: number
   /** ACCESS_PRIV where the transfer asks for it and may. */
@@ -118,8 +130,10 @@ export class Channel implements ListNode<Channel> {
   next: Channel | undefined
   previous: Channel | undefined
 
-  constructor(index: number, alarmOf: (channel: Channel) => Alarm) {
+  constructor(index: number, waker: ChannelWaker, alarmOf: (channel: Channel) => Alarm) {
     this.index = index
+    this.ready = false
+    this.#waker = waker
     this.transfer = undefined
     this.pasid = NO_PASID
     this.prefixAccess = 0
@@ -162,7 +176,23 @@ export class Channel implements ListNode<Channel> {
     this.ending = undefined
   }
 
-  /** `bytes`: at most a page. */
+  /** It goes on now, or later. */
+  get scheduled(): boolean {
+    return this.ready || this.alarm.armed
+  }
+
+  /** It goes on in a step to come at this instant. */
+  wake(): void {
+    this.#waker.wake(this)
+  }
+
+  /** The same after a time. */
+  wakeAfter(nanos: number): void {
+    if (nanos === 0) this.#waker.wake(this)
+    else this.alarm.arm(nanos)
+  }
+
+  /** `bytes`: below 2 GiB. */
   advance(bytes: number): void {
     this.remaining -= bytes
     this.attempts = 0
@@ -178,6 +208,6 @@ export class Channel implements ListNode<Channel> {
   /** The transfer ends at the channel's next step. */
   endSoon(status: TransferStatus): void {
     this.ending = status
-    this.alarm.arm(0)
+    this.wake()
   }
 }

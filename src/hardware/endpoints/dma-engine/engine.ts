@@ -13,11 +13,12 @@ import * as messages from '../../pci/messages.ts'
 import type { PciFunction, TranslationAgent } from '../../pci/messages.ts'
 import { PasidCapability } from '../../pci/pasid.ts'
 import type { Pri } from '../../pci/pri.ts'
-import { Channel, OP_COPY, OP_FILL, OP_WRITE } from './channel.ts'
+import { type Channel, OP_COPY, OP_FILL, OP_WRITE } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import { DmaEngineCounters } from './counters.ts'
 import { EngineTrace } from './engine-trace.ts'
 import { PageFaults } from './page-faults.ts'
+import { ReadyChannels } from './ready-channels.ts'
 import type { Transfer, TransferStatus } from './transfer.ts'
 import { TranslationCache } from './translation-cache.ts'
 import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-client.ts'
@@ -40,7 +41,7 @@ export interface DmaEngineParts {
 
 /**
  * A device that moves bytes. It translates through its cache and ATS, asks for missing pages with PRI, and goes on when
- * they are there. Each transfer proceeds in steps of its own, up to `burstPages` pages a step.
+ * they are there. Transfers proceed in steps, each up to `burstPages` pages a step.
  */
 export class DmaEngine implements PciFunction {
   readonly name: string
@@ -55,7 +56,6 @@ export class DmaEngine implements PciFunction {
   readonly queued: List<Transfer>
   readonly #recorder: Recorder
   readonly #trace: EngineTrace
-  readonly #memory: PhysicalMemory
   readonly #config: DmaEngineConfig
   readonly #upstream: Upstream
   readonly #faults: PageFaults
@@ -64,7 +64,9 @@ export class DmaEngine implements PciFunction {
   readonly #idle: Int32Array
   #idleFirst: number
   #idleCount: number
+  readonly #ready: ReadyChannels
   readonly #burstPages: number
+  readonly #memory: PhysicalMemory
   /** Submitted while nothing is accepted: they end in a step of their own. */
   readonly #refused: List<Transfer>
   readonly #refusal: Alarm
@@ -83,6 +85,7 @@ export class DmaEngine implements PciFunction {
     this.#trace = new EngineTrace(world.trace, rid)
     this.#memory = memory
     this.#config = config
+    this.#burstPages = config.burstPages
     this.counters = new DmaEngineCounters()
     this.cache = new TranslationCache(config.atcEntries)
     this.queued = new List<Transfer>(`${name} queued transfers`)
@@ -91,8 +94,10 @@ export class DmaEngine implements PciFunction {
     this.#stopping = new Map()
     this.#refusing = this.#removed = false
     this.#serial = 0
-    this.#burstPages = config.burstPages
-    this.#channels = this.#createChannels(world, config.transfersInFlightMax)
+    this.#ready = new ReadyChannels(world, name, config.transfersInFlightMax, (channel) =>
+      this.#step(channel),
+    )
+    this.#channels = this.#ready.channels
     this.#idle = Int32Array.from(this.#channels, ({ index }) => index)
     this.#idleFirst = 0
     this.#idleCount = this.#idle.length
@@ -214,16 +219,6 @@ export class DmaEngine implements PciFunction {
     if (!this.#removed) this.#faults.respond(pasid, grpid, code, private0, private1)
   }
 
-  #createChannels(world: World, count: number): readonly Channel[] {
-    return Array.from(
-      { length: count },
-      (_, index) =>
-        new Channel(index, (self) =>
-          world.clock.createAlarm(`${this.name} channel ${index}`, () => this.#step(self)),
-        ),
-    )
-  }
-
   #createConfigSpace(): ConfigSpace {
     const capabilities: CapabilityRegisters[] = []
     if (this.#config.ats !== undefined) capabilities.push(this.ats)
@@ -242,7 +237,7 @@ export class DmaEngine implements PciFunction {
     const prefix = transfer.privileged && pasid !== NO_PASID ? this.pasid.prefixAccess : 0
     channel.begin(transfer, prefix & ACCESS_PRIV)
     if (pasid !== NO_PASID && !this.pasid.allows(pasid)) channel.ending = 'unrecoverable'
-    channel.alarm.arm(0)
+    channel.wake()
   }
 
   #makeIdle(channel: Channel): void {
@@ -261,7 +256,7 @@ export class DmaEngine implements PciFunction {
     }
     const nanos = this.#translations.pay(channel, 0)
     if (channel.remaining === 0 && nanos === 0) this.#finish(channel, 'done')
-    else channel.alarm.arm(nanos)
+    else channel.wakeAfter(nanos)
   }
 
   /** Bytes moved; 0: the channel waits for something, or its transfer has ended. */
@@ -315,7 +310,7 @@ export class DmaEngine implements PciFunction {
 
   #finish(channel: Channel, status: TransferStatus): void {
     const transfer = channel.transfer!
-    if (channel.alarm.armed) channel.alarm.cancel()
+    this.#ready.sleep(channel)
     if (channel.waits) this.#faults.forget(channel)
     channel.transfer = undefined
     this.#makeIdle(channel)

@@ -128,7 +128,7 @@ export class PageFaults implements PriListener {
   /** The oldest waiter tries again, in a step of its own. */
   wakeWaiter(): void {
     const first = this.waiters.first
-    if (first !== undefined && this.pri.credits > 0 && !first.alarm.armed) first.alarm.arm(0)
+    if (first !== undefined && this.pri.credits > 0 && !first.scheduled) first.wake()
   }
 
   groupDropped(grpid: number): void {
@@ -209,7 +209,7 @@ export class PageFaults implements PriListener {
       channel.attempts++
       channel.retrying = 1
       const base = this.#retryNanos
-      channel.alarm.arm(base === 0 ? 0 : this.#world.decisions.latency('retry', base))
+      channel.wakeAfter(base === 0 ? 0 : this.#world.decisions.latency('retry', base))
     } else {
       channel.endSoon(code === PRG_INVALID_REQUEST ? 'invalid' : 'failure')
     }

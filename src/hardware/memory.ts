@@ -48,6 +48,7 @@ export class PhysicalMemory {
   loadedHi = 0
   loadedLo = 0
   readonly #copyRam: BulkMemory['copy']
+  readonly #copyCached: BulkMemory['copy']
   readonly #fillRam: BulkMemory['fill']
   readonly #scratch: Uint8Array = new Uint8Array(FRAME_BYTES)
   readonly #scratchWords: Int32Array = new Int32Array(this.#scratch.buffer)
@@ -64,6 +65,7 @@ export class PhysicalMemory {
     this.words = new Int32Array(bulk.buffer, 0, bytes / 4)
     this.kind = bulk.kind
     this.#copyRam = bulk.copy
+    this.#copyCached = bulk.copyCached
     this.#fillRam = bulk.fill
   }
 
@@ -110,6 +112,36 @@ export class PhysicalMemory {
       return true
     }
     return this.#copySpanning(toFrame, toOffset, fromFrame, fromOffset, length)
+  }
+
+  /**
+   * Copies the first `count` frames of `from` to those of `to`, in order; frames that continue one another at once.
+   * Returns how many: it stops at a frame that is not RAM. `cached`: what is copied is probably in the processor's cache.
+   */
+  copyFrames(to: Int32Array, from: Int32Array, count: number, cached: boolean): number {
+    let done = 0
+    while (done < count) {
+      const first = to[done]!
+      const source = from[done]!
+      if (!this.isRam(first) || !this.isRam(source)) break
+      const next = done + 1
+      const continues = next < count && to[next] === first + 1 && from[next] === source + 1
+      const run = continues ? this.#runLength(to, from, done, count) : 1
+      if (cached) this.#copyCached(first << 12, source << 12, run << 12)
+      else this.#copyRam(first << 12, source << 12, run << 12)
+      done += run
+    }
+    return done
+  }
+
+  /** How many frames from `start` on follow one another on both sides, in RAM, and do not overlap. */
+  #runLength(to: Int32Array, from: Int32Array, start: number, count: number): number {
+    const first = to[start]!
+    const source = from[start]!
+    const most = Math.min(count - start, this.frames - first, this.frames - source, Math.abs(first - source))
+    let run = 1
+    while (run < most && to[start + run] === first + run && from[start + run] === source + run) run++
+    return run
   }
 
   /** A copy that leaves a frame or RAM. */

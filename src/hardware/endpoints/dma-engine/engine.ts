@@ -17,6 +17,7 @@ import { type Channel, OP_COPY, OP_FILL, OP_WRITE } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import { DmaEngineCounters } from './counters.ts'
 import { EngineTrace } from './engine-trace.ts'
+import { LongCopies } from './long-copies.ts'
 import { PageFaults } from './page-faults.ts'
 import { ReadyChannels } from './ready-channels.ts'
 import type { Transfer, TransferStatus } from './transfer.ts'
@@ -27,6 +28,7 @@ import { Upstream } from './upstream.ts'
 // Local constants become part of the code; imported ones are loaded and checked at each use.
 const { ACCESS_PRIV, NO_PASID } = messages
 
+const PAGE = 4096
 const LENGTH_BYTES_MAX = 2 ** 53 - 1
 
 export interface DmaEngineParts {
@@ -65,6 +67,7 @@ export class DmaEngine implements PciFunction {
   #idleFirst: number
   #idleCount: number
   readonly #ready: ReadyChannels
+  readonly #longCopies: LongCopies
   readonly #burstPages: number
   readonly #memory: PhysicalMemory
   /** Submitted while nothing is accepted: they end in a step of their own. */
@@ -125,6 +128,7 @@ export class DmaEngine implements PciFunction {
       counters: this.counters,
       channels: this.#channels,
     })
+    this.#longCopies = new LongCopies(world.trace, this.#memory, this.#translations, this.counters)
   }
 
   /** Page requests without a response. */
@@ -252,6 +256,7 @@ export class DmaEngine implements PciFunction {
       return
     }
     for (let moved = 0; moved < this.#burstPages && channel.remaining > 0; moved++) {
+      if (channel.remaining > PAGE) moved += this.#longCopies.copy(channel, this.#burstPages - moved - 1)
       if (this.#movePage(channel) === 0) return
     }
     const nanos = this.#translations.pay(channel, 0)

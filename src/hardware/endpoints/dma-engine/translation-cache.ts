@@ -6,6 +6,7 @@ const { ACCESS_PRIV } = messages
 
 /** Int32 of one entry: address bits 31:12 with VALID and the granted ACCESS_ bits below, bits 63:32, PASID, frame. */
 const STRIDE = 4
+const PAGE = 4096
 const PAGE_MASK = ~0xfff
 const VALID = 16
 const WAYS = 4
@@ -45,6 +46,40 @@ export class TranslationCache {
       break
     }
     return -1
+  }
+
+  /**
+   * Frames of pages `start` … `count` - 1 from the address of page `start` on, into `frames`. Stops at the first that
+   * `find` would not find and returns its number. Neighbours tend to lie in the same way of their sets: it is tried first.
+   */
+  findRun(
+    pasid: number,
+    firstHi: number,
+    firstLo: number,
+    access: number,
+    frames: Int32Array,
+    start: number,
+    count: number,
+  ): number {
+    const words = this.#words
+    const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
+    let hi = firstHi
+    let lo = firstLo
+    let way = 0
+    for (let i = start; i < count; i++) {
+      const base = this.#setOf(pasid, hi, lo) * SET_WORDS
+      const wanted = (lo & PAGE_MASK) | VALID | access
+      let at = base + way
+      if ((words[at]! & mask) !== wanted || words[at + 1] !== hi || words[at + 2] !== pasid) {
+        if (this.find(pasid, hi, lo, access) < 0) return i
+        at = this.#entryOf(base, pasid, hi, lo)
+        way = at - base
+      }
+      frames[i] = words[at + 3]!
+      lo = (lo + PAGE) | 0
+      if (lo === 0) hi = (hi + 1) | 0
+    }
+    return count
   }
 
   /** After a `find` of the same page in vain. Permissions are added to what the same frame had at the same privilege. */

@@ -24,6 +24,9 @@ export const REFUSED = 2
 /** Success too often without a translation. */
 export const EXHAUSTED = 3
 
+const NONE_KEPT = -1
+const PAGE = 4096
+
 export interface TranslationClientParts {
   readonly rid: number
   readonly agent: TranslationAgent
@@ -52,6 +55,10 @@ export class TranslationClient {
   readonly #atsNanos: number
   readonly #dmaNanos: number
   readonly #result: Translation
+  /** Status of the completion in `#result` that `lookAhead` has not used, and whose page it is. */
+  #keptStatus: AtsStatus | typeof NONE_KEPT
+  #keptHi: number
+  #keptLo: number
 
   constructor(world: World, parts: TranslationClientParts) {
     this.#world = world
@@ -68,6 +75,8 @@ export class TranslationClient {
     this.#atsNanos = parts.config.latencies.ats
     this.#dmaNanos = parts.config.latencies.dma
     this.#result = new Translation()
+    this.#keptStatus = NONE_KEPT
+    this.#keptHi = this.#keptLo = 0
   }
 
   /**
@@ -89,9 +98,10 @@ export class TranslationClient {
     const result = this.#result
     this.#counters.translationRequests++
     if (channel.retrying !== 0) this.#countRetry(channel, hi, lo)
-    const status = this.#trace.enabled
-      ? this.#askTraced(channel, hi, lo, access, result)
-      : this.#agent.translationRequest(this.#rid, pasid, hi, lo, access, result)
+    let status: AtsStatus
+    if (this.#trace.enabled) status = this.#askTraced(channel, hi, lo, access, result)
+    else if (this.#keptStatus !== NONE_KEPT) status = this.#askUnlessKept(pasid, hi, lo, access, result)
+    else status = this.#agent.translationRequest(this.#rid, pasid, hi, lo, access, result)
     if (status !== ATS_SUCCESS) return REFUSED
     if ((result.access & access) !== access) return this.#fault(channel, hi, lo, access)
     if (result.shift >= 12) {
@@ -102,6 +112,27 @@ export class TranslationClient {
     }
     if (channel.list !== undefined) this.#faults.leaveWaiters(channel)
     return RESOLVED
+  }
+
+  /**
+   * Frames of the side's page and of those behind it, up to `count`: from the cache, or by Translation Requests where
+   * these take no time. Stops at the first page that is not simply there and whole, and returns how many there are.
+   */
+  lookAhead(channel: Channel, side: Side, frames: Int32Array, count: number): number {
+    if (!this.#ats.enabled) return 0
+    const { pasid } = channel
+    const access = side.access | channel.prefixAccess
+    const { hi, lo } = side
+    for (let done = 0; ; done++) {
+      const nextLo = (lo + done * PAGE) | 0
+      const nextHi = nextLo >>> 0 < lo >>> 0 ? (hi + 1) | 0 : hi
+      done = this.#cache.findRun(pasid, nextHi, nextLo, access, frames, done, count)
+      if (done === count) return count
+      const missingLo = (lo + done * PAGE) | 0
+      const frame = this.#askAhead(pasid, missingLo >>> 0 < lo >>> 0 ? (hi + 1) | 0 : hi, missingLo, access)
+      if (frame < 0) return done
+      frames[done] = frame
+    }
   }
 
   /** Drops the translations of a range that channels hold. */
@@ -151,6 +182,29 @@ export class TranslationClient {
     }
     channel.paid = false
     return true
+  }
+
+  /** Frame of a page that is not in the cache, or -1: then the completion is kept for who asks for the same page next. */
+  #askAhead(pasid: number, hi: number, lo: number, access: number): number {
+    if (this.#spendsTime !== 0) return -1
+    const result = this.#result
+    const status = this.#agent.translationRequest(this.#rid, pasid, hi, lo, access, result)
+    if (status === ATS_SUCCESS && (result.access & access) === access && result.shift >= 12) {
+      this.#counters.translationRequests++
+      this.#cache.insert(pasid, hi, lo, result.frame, result.access)
+      return result.frame
+    }
+    this.#keptStatus = status
+    this.#keptHi = hi
+    this.#keptLo = lo
+    return -1
+  }
+
+  #askUnlessKept(pasid: number, hi: number, lo: number, access: number, result: Translation): AtsStatus {
+    const status = this.#keptStatus
+    this.#keptStatus = NONE_KEPT
+    if (status !== NONE_KEPT && this.#keptHi === hi && this.#keptLo === lo) return status
+    return this.#agent.translationRequest(this.#rid, pasid, hi, lo, access, result)
   }
 
   #askTraced(channel: Channel, hi: number, lo: number, access: number, result: Translation): AtsStatus {

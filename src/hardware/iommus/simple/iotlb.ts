@@ -23,12 +23,15 @@ export class Iotlb {
   readonly #setMask: number
   /** Way of each set that the next entry takes, modulo 4. */
   readonly #victims: Uint8Array
+  /** Word of the last hit in its set. Neighbours tend to lie in the same way of their sets: it is tried first. */
+  #way: number
 
   /** `entries`: a power of two, at least 4. */
   constructor(entries: number) {
     this.words = new Int32Array(entries * STRIDE)
     this.#setMask = entries / WAYS - 1
     this.#victims = new Uint8Array(entries / WAYS)
+    this.#way = 0
   }
 
   /** First word of the entry that grants `access` to the page at the same privilege, -1 when there is none. */
@@ -37,8 +40,12 @@ export class Iotlb {
     const base = this.#setOf(domain, hi, lo) * SET_WORDS
     const mask = PAGE_MASK | VALID | ACCESS_PRIV | access
     const wanted = (lo & PAGE_MASK) | VALID | access
+    const near = base + this.#way
+    if ((words[near]! & mask) === wanted && words[near + 1] === hi && words[near + 2] === domain) return near
     for (let at = base; at < base + SET_WORDS; at += STRIDE) {
-      if ((words[at]! & mask) === wanted && words[at + 1] === hi && words[at + 2] === domain) return at
+      if ((words[at]! & mask) !== wanted || words[at + 1] !== hi || words[at + 2] !== domain) continue
+      this.#way = at - base
+      return at
     }
     return -1
   }

@@ -198,7 +198,13 @@ export class MockIommu implements IommuDriver {
 
   viommuInit(_device: IommuDevice, { parent, port, userData }: ViommuOptions): DriverViommu {
     if (!(parent instanceof MockPagingDomain)) throw EINVAL
-    const viommu = new MockViommu({ owner: this, frames: this.#frames, parent, port })
+    const viommu = new MockViommu({
+      owner: this,
+      frames: this.#frames,
+      failpoints: this.#world.failpoints,
+      parent,
+      port,
+    })
     if (userData !== undefined) viommu.start(userData)
     return viommu
   }

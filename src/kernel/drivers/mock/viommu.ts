@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { EEXIST, EFAULT, EINVAL, EIO, EOPNOTSUPP } from '../../../base/errno.ts'
+import { EEXIST, EFAULT, EINVAL, EIO, ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
+import type { Failpoints } from '../../../sim/failpoint.ts'
 import {
   ALLOC_PASID,
   type DriverHwQueue,
@@ -29,10 +30,13 @@ const DATA_BYTES_MIN = 8
 const DATA_BYTES = 24
 /** struct iommu_viommu_invalidate_selftest. */
 const REQUEST_BYTES = 12
+/** More than the kernel allocates in one piece: ENOMEM, with a warning in its log (observed on 7.2.13). */
+const REQUESTS_BYTES_MAX = 4 * 2 ** 20
 
 export interface MockViommuOptions {
   readonly owner: object
   readonly frames: FrameAllocator
+  readonly failpoints: Failpoints
   readonly parent: MockPagingDomain
   readonly port: ViommuPort
 }
@@ -42,6 +46,7 @@ export class MockViommu implements DriverViommu {
   readonly port: ViommuPort
   readonly #owner: object
   readonly #frames: FrameAllocator
+  readonly #failpoints: Failpoints
   readonly #parent: MockPagingDomain
   #region: MmapRegion | undefined = undefined
   /** Of the mapped pages; frame 0 is never handed out. */
@@ -49,9 +54,10 @@ export class MockViommu implements DriverViommu {
   /** By index. */
   readonly #queues: (DriverHwQueue | undefined)[] = []
 
-  constructor({ owner, frames, parent, port }: MockViommuOptions) {
+  constructor({ owner, frames, failpoints, parent, port }: MockViommuOptions) {
     this.#owner = owner
     this.#frames = frames
+    this.#failpoints = failpoints
     this.#parent = parent
     this.port = port
   }
@@ -86,10 +92,12 @@ export class MockViommu implements DriverViommu {
     return new MockNestedDomain(this.#owner, userData, iopfHandler, this)
   }
 
-  /** EINVAL (type, cache, vdevice), EOPNOTSUPP (flags), E2BIG, EFAULT: the requests before it are done. */
+  /** EINVAL (type, cache, vdevice), EOPNOTSUPP (flags), E2BIG, EFAULT: the requests before it are done. ENOMEM leaves the number. */
   invalidate(array: UserArray): void {
-    array.handled = 0
     if (array.entryCount === 0 && array.type === MOCK_VIOMMU_INVALIDATE_DATA) return
+    const isTooMuch = array.entryCount * REQUEST_BYTES > REQUESTS_BYTES_MAX
+    if (isTooMuch || this.#failpoints.hit('alloc_requests')) throw ENOMEM
+    array.handled = 0
     const requests = array.copyAll(MOCK_VIOMMU_INVALIDATE_DATA, REQUEST_BYTES)
     const view = new DataView(requests.buffer, requests.byteOffset)
     for (let index = 0; index < array.entryCount; index++) {

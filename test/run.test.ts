@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT
 /** Unmodified programs under `iopf run`: compiled here where there is a C compiler. Expectations cite `spec/02`. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Finished, iopf, ROOT } from '../src/cli/child.suite.ts'
+import { type Finished, iopf, MAIN, ROOT } from '../src/cli/child.suite.ts'
 
 const SOURCES = join(ROOT, 'test/run')
 
 function whyNot(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'not Linux on x86-64'
-  const probe = spawnSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'run', '--', 'true'], {
-    encoding: 'utf8',
-  })
+  const probe = spawnSync(process.execPath, [MAIN, 'run', '--', 'true'], { encoding: 'utf8' })
   return probe.status === 0 ? undefined : probe.stderr.trim()
 }
 
@@ -70,6 +68,26 @@ describe.skipIf(reason !== undefined)('iopf run', () => {
     const { stderr, exitCode } = await run('--', program)
     expect(stderr).toContain('the program cannot be started')
     expect(exitCode).toBe(code)
+  })
+
+  it('says what this host lacks: notifications that somebody else takes', async () => {
+    const { stderr, exitCode } = await run('--', process.execPath, MAIN, 'run', '--', 'true')
+    expect(stderr).toContain(
+      'iopf: this host cannot run programs under iopf: seccomp user notifications are taken',
+    )
+    expect(stderr).toContain('next: iopf doctor')
+    expect(exitCode).toBe(4)
+  })
+
+  it('says what this host lacks: koffi', () => {
+    const copy = join(folder, 'without-koffi')
+    cpSync(join(ROOT, 'dist'), join(copy, 'dist'), { recursive: true })
+    cpSync(join(ROOT, 'package.json'), join(copy, 'package.json'))
+    cpSync(join(ROOT, 'node_modules/commander'), join(copy, 'node_modules/commander'), { recursive: true })
+    const words = [join(copy, 'dist/cli/main.js'), 'run', '--', 'true']
+    const { stderr, status } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+    expect(stderr).toContain('the optional package koffi cannot be loaded')
+    expect(status).toBe(4)
   })
 
   it('waits for what the program leaves behind', async () => {

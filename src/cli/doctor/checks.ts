@@ -19,10 +19,10 @@ export interface Check {
 }
 
 const NODE_MINIMUM = [20, 19] as const
-/** First kernel with SECCOMP_IOCTL_NOTIF_ADDFD and its atomic send. */
-const KERNEL_MINIMUM = [5, 14] as const
+/** First kernel with SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV. */
+const KERNEL_MINIMUM = [5, 19] as const
 
-const RUN = 'unmodified programs under iopf (planned)'
+const RUN = 'iopf run: unmodified programs'
 
 export function runChecks(): readonly Check[] {
   return [
@@ -30,7 +30,9 @@ export function runChecks(): readonly Check[] {
     checkSharedArrayBuffer(),
     checkSharedMemory(),
     checkKernel(release()),
+    checkProcessor(process.arch),
     checkSeccomp('/proc/sys/kernel/seccomp/actions_avail'),
+    checkTracing('/proc/sys/kernel/yama/ptrace_scope'),
     checkIommufd('/dev/iommu'),
     checkCompiler(),
     checkKoffi(),
@@ -93,6 +95,23 @@ export function checkSeccomp(path: string): Check {
   }
 }
 
+export function checkProcessor(arch: string): Check {
+  const base = { name: 'processor', found: arch, neededFor: RUN }
+  if (arch === 'x64') return { ...base, status: 'ok' }
+  return { ...base, status: 'missing', cure: 'use Node for x86-64; simulate runs anywhere' }
+}
+
+/** Yama forbids looking into the memory of programs from 2 on; of one's own children it allows it up to 1. */
+export function checkTracing(path: string): Check {
+  const base = { name: 'process-memory', neededFor: RUN }
+  const scope = readOr(path, '').trim()
+  if (scope === '' || Number(scope) < 2)
+    return { ...base, status: 'ok', found: scope === '' ? 'not restricted' : `ptrace_scope ${scope}` }
+  const cure =
+    Number(scope) === 2 ? 'give CAP_SYS_PTRACE, or sysctl kernel.yama.ptrace_scope=1' : 'boot without it'
+  return { ...base, status: 'missing', found: `ptrace_scope ${scope}`, cure }
+}
+
 export function checkIommufd(path: string): Check {
   const base = { name: 'iommufd', neededFor: 'comparison with the real kernel; nothing else' }
   if (!existsSync(path)) {
@@ -131,11 +150,12 @@ function checkCompiler(): Check {
 function checkKoffi(): Check {
   const base = { name: 'koffi', neededFor: RUN }
   try {
-    const path = createRequire(import.meta.url).resolve('koffi/package.json')
-    const manifest: unknown = JSON.parse(readOr(path, '{}'))
-    return { ...base, status: 'ok', found: String(Reflect.get(Object(manifest), 'version')) }
-  } catch {
-    return { ...base, status: 'missing', found: 'not installed', cure: 'npm install koffi' }
+    const require = createRequire(import.meta.url)
+    const koffi: unknown = require('koffi')
+    return { ...base, status: 'ok', found: String(Reflect.get(Object(koffi), 'version')) }
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    return { ...base, status: 'missing', found: `cannot be loaded: ${why}`, cure: 'npm install koffi' }
   }
 }
 

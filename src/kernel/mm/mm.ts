@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert, broken } from '../../base/assert.ts'
-import { EFAULT, ENOMEM } from '../../base/errno.ts'
+import { EFAULT, ENOMEM, EOVERFLOW } from '../../base/errno.ts'
 import { hiOf, loOf, pageHi, pageLo, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
@@ -32,6 +32,8 @@ export type { MmNotifier } from './notifiers.ts'
 // An imported constant is a load at each use, one of the module itself is part of the code.
 const READ = PROT_READ
 const READ_WRITE: number = PROT_READ | PROT_WRITE
+
+const LAST_PAGE_LO = 0xfffff000
 
 export interface MmOptions {
   readonly memory: PhysicalMemory
@@ -324,8 +326,12 @@ export class Mm {
     return usable ? frame : this.#makePinnable(hi, lo, 0)
   }
 
-  /** get_user_pages: the page as `flags` want it. A device's memory has no pages to pin. EFAULT, ENOMEM. */
+  /**
+   * get_user_pages: the page as `flags` want it. A device's memory has no pages to pin. EFAULT, ENOMEM; EOVERFLOW: the
+   * end of the last page of all is no address.
+   */
   #makePinnable(hi: number, lo: number, flags: number): number {
+    if (hi === -1 && lo >>> 0 >= LAST_PAGE_LO) throw EOVERFLOW
     const area = this.findVma(hi, lo)
     const access = (flags & FAULT_FLAG_WRITE) !== 0 ? PROT_WRITE : PROT_READ
     if (area === undefined || (area.prot & access) === 0 || area.object?.device === true) throw EFAULT

@@ -147,9 +147,9 @@ export class Area implements Shown {
         const source = this.pageOffset + done
         const inPage = source & PAGE_MASK
         const index = this.pageIndex + Math.floor(source / PAGE_BYTES)
-        const run = this.pages.runLength(index, Math.ceil((end - done + inPage) / PAGE_BYTES))
-        const length = Math.min(end - done, run * PAGE_BYTES - inPage)
         const frame = this.pages.frameAt(index)
+        const run = this.pages.runLength(index, frame, Math.ceil((end - done + inPage) / PAGE_BYTES))
+        const length = Math.min(end - done, run * PAGE_BYTES - inPage)
         const lo = (this.startLo >>> 0) + done
         const hi = (this.startHi + Math.floor(lo / 4294967296)) | 0
         const granule = frame * 2 ** (PAGE_SHIFT - shift) + (inPage >> shift)
@@ -166,9 +166,10 @@ export class Area implements Shown {
   #fillRun(domain: Domain, from: number, max: number): number {
     const { pages } = this
     const index = this.pageIndex + from
-    const length = max === 1 ? 1 : pages.runLength(index, max)
+    const frame = pages.frameAt(index)
+    const length = pages.runLength(index, frame, max)
     const page = pageOf(this.startHi, this.startLo) + from
-    domain.map(pageHi(page), pageLo(page), pages.frameAt(index), length, this.access)
+    domain.map(pageHi(page), pageLo(page), frame, length, this.access)
     return length
   }
 }

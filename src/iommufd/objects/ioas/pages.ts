@@ -115,9 +115,8 @@ export class Pages implements PinSource {
     return this.pinned ? this.frameAt(index) : this.counts?.frameAt(index)
   }
 
-  /** Pages from `index` on, `max` at most, whose frames are consecutive. */
-  runLength(index: number, max: number): number {
-    const first = this.frameAt(index)
+  /** Pages from `index`, which is in `first`, on whose frames are consecutive; `max` at most. */
+  runLength(index: number, first: number, max: number): number {
     let length = 1
     if (this.plain) {
       const { frames } = this

@@ -6,7 +6,7 @@ import { DOMAIN_UNMANAGED, Domain, type DomainOptions } from '../../../kernel/io
 import { DmaBuf } from '../../../kernel/mm/dma-buf.ts'
 import { FrameAllocator } from '../../../kernel/mm/frame-allocator.ts'
 import { Mm } from '../../../kernel/mm/mm.ts'
-import { type World, createWorld } from '../../../trace/world.ts'
+import { type World, type WorldOptions, createWorld } from '../../../trace/world.ts'
 import {
   IoasAlloc,
   IoasChangeProcess,
@@ -94,14 +94,17 @@ export interface MapArguments {
 
 /** One process with /dev/iommu open, real memory below it, and what the ioctls of an IOAS need. */
 export class IoasRig {
-  readonly world: World = createWorld()
+  readonly world: World
   readonly memory: PhysicalMemory
   readonly frames: FrameAllocator
   readonly process: Process
   readonly fd: number
   readonly context: Context
 
-  constructor(options: Omit<ProcessOptions, 'mm'> & { readonly frames?: number } = {}) {
+  constructor(
+    options: Omit<ProcessOptions, 'mm'> & { readonly frames?: number; readonly world?: WorldOptions } = {},
+  ) {
+    this.world = createWorld(options.world)
     this.memory = new PhysicalMemory({ bytes: (options.frames ?? 1024) * 4096, wasm: false })
     this.frames = new FrameAllocator({ memory: this.memory, failpoints: this.world.failpoints })
     this.process = this.newProcess(options)

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts'
 import { EINVAL } from '../base/errno.ts'
 import type { World } from '../trace/world.ts'
 import { type Mapping, type MmapRequest, OpenFile } from './files.ts'
+import { O_ACCMODE, O_RDONLY } from './fs/constants.ts'
 import type { DeviceNodes } from './fs/device-nodes.ts'
 import { dispatchIoctl } from './ioctl-dispatch.ts'
 import { Context, type DeviceDirectory } from './objects/context.ts'
@@ -44,8 +45,10 @@ export class ContextFile extends OpenFile {
     return openNode(this.#options, this.name)
   }
 
+  /** Shared with a file that cannot be written is private to the driver (observed on 7.2.13). */
   override mmap(_caller: Caller, request: MmapRequest): Mapping {
-    return mmapContext(this.context, request)
+    const shared = request.shared && (this.flags & O_ACCMODE) !== O_RDONLY
+    return mmapContext(this.context, { ...request, shared })
   }
 
   protected override release(): void {

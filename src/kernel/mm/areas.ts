@@ -185,8 +185,13 @@ export class Areas implements ObjectMapper {
 
   /** EINVAL: inside a huge page; ENOMEM. */
   #cut(start: number, end: number): void {
-    if (this.list.cutsHugePage(start) || this.list.cutsHugePage(end)) throw EINVAL
-    for (let cuts = this.list.cutsNeeded(start, end); cuts > 0; cuts--) this.#alloc()
+    const below = this.list.cutAt(start)
+    const above = this.list.cutAt(end)
+    if (below === undefined && above === undefined) return
+    if (below?.huge === true && start % HUGE_FRAMES !== 0) throw EINVAL
+    if (above?.huge === true && end % HUGE_FRAMES !== 0) throw EINVAL
+    if (below !== undefined) this.#alloc()
+    if (above !== undefined) this.#alloc()
     this.list.cut(start, end)
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
-import { isErrno } from '../../base/errno.ts'
+import { ENOMEM, isErrno } from '../../base/errno.ts'
 import { VM_FAULT_SIGBUS } from './fault-flags.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
 import { HUGE_FRAMES } from './huge-pool.ts'
@@ -53,12 +53,14 @@ export class HugeObject implements FileObject {
 
   /** Promises the huge pages of [firstPage, endPage) that are neither there nor promised. ENOMEM: none of them. */
   reserve(firstPage: number, endPage: number): void {
+    const huge = this.#frames.huge
+    if ((endPage - firstPage) / HUGE_FRAMES > huge.total) throw ENOMEM
     const missing: number[] = []
     for (let page = firstPage; page < endPage; page += HUGE_FRAMES) {
       const number = Math.floor(page / HUGE_FRAMES)
       if (!this.#known.has(number)) missing.push(number)
     }
-    this.#frames.huge.reserve(missing.length)
+    huge.reserve(missing.length)
     for (const number of missing) this.#known.add(number)
   }
 

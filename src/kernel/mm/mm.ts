@@ -21,7 +21,7 @@ import { PageSharing } from './fork.ts'
 import type { FrameAllocator } from './frame-allocator.ts'
 import type { MmapOptions } from './mmap-options.ts'
 import { type MmNotifier, Notifiers } from './notifiers.ts'
-import { accessOfProt, PROT_EXEC, PROT_READ, PROT_WRITE } from './prot.ts'
+import { accessOfProt, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from './prot.ts'
 import { UserCopy } from './user-copy.ts'
 import type { Vma } from './vma.ts'
 import { Zapper } from './zap.ts'
@@ -157,7 +157,7 @@ export class Mm {
   /** Maps memory; returns its address. EINVAL, EEXIST, ENOMEM (no room, or past user space). */
   mmap(options: MmapOptions): bigint {
     const { start, end, prot } = this.#areas.map(options)
-    if (options.populate === true) this.#populate(start, end, prot)
+    if (options.populate === true && prot !== PROT_NONE) this.#populate(start, end, prot)
     return toBigint(pageHi(start), pageLo(start))
   }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
 import { pageHi, pageLo, pageOf } from '../../base/u64.ts'
-import { HUGE_FRAMES } from './huge-pool.ts'
 import type { Vma } from './vma.ts'
 
 /** The areas of an address space, ascending, never overlapping. */
@@ -50,14 +49,10 @@ export class VmaList {
     this.join(area.start, area.end)
   }
 
-  /** Whether `page` lies inside a huge page of an area. */
-  cutsHugePage(page: number): boolean {
-    return page % HUGE_FRAMES !== 0 && this.#cutAt(page)?.huge === true
-  }
-
-  /** Number of areas that `cut` would add. */
-  cutsNeeded(start: number, end: number): number {
-    return (this.#cutAt(start) === undefined ? 0 : 1) + (this.#cutAt(end) === undefined ? 0 : 1)
+  /** The area that `page` lies inside of, not at its start: one that a cut there would divide. */
+  cutAt(page: number): Vma | undefined {
+    const area = this.#areas[this.indexAfter(page)]
+    return area !== undefined && area.start < page ? area : undefined
   }
 
   /** Afterwards no area sticks out of [start, end). */
@@ -120,12 +115,6 @@ export class VmaList {
       else high = middle
     }
     return low
-  }
-
-  /** The area that `page` lies inside of, not at its start. */
-  #cutAt(page: number): Vma | undefined {
-    const area = this.#areas[this.indexAfter(page)]
-    return area !== undefined && area.start < page ? area : undefined
   }
 
   #split(page: number): void {

@@ -13,7 +13,7 @@ const HELP = `Usage: npm run conformance:coverage -- [options] [case or folder .
 Runs the cases on the extended kernel and says which share of the kernel's lines they reach, by file.
 
   --fuzz N      random programs of each profile besides, from seed 1 (default 0)
-  --functions   also functions that were not wholly reached, by name, with blocks reached
+  --functions   also functions that were not wholly reached, by name
   --help        this text
 `
 
@@ -83,11 +83,16 @@ function rowOf(name: string, lines: readonly boolean[]): string {
   return `${share.padStart(6)} %  ${String(reached).padStart(5)} of ${String(lines.length).padStart(5)} lines  ${name}`
 }
 
-function missingOf({ file, functions }: FileCoverage): string[] {
+function missingOf({ file, functions, lines, owners }: FileCoverage): string[] {
+  const missed = new Map<string, number>()
+  for (const [line, reached] of lines) {
+    const owner = owners.get(line) ?? ''
+    if (!reached) missed.set(owner, (missed.get(owner) ?? 0) + 1)
+  }
   return [...functions]
     .filter(([, { blocks, reached }]) => reached < blocks)
-    .map(
-      ([name, { blocks, reached }]) =>
-        `${String(reached).padStart(6)} of ${String(blocks).padStart(4)} blocks  ${file}: ${name}`,
-    )
+    .map(([name, { blocks, reached }]) => {
+      const lines = String(missed.get(name) ?? 0).padStart(4)
+      return `${lines} lines missing, ${reached} of ${blocks} blocks  ${file}: ${name}`
+    })
 }

@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: MIT
-import { ARENA, type Operation, type OperationCode, type Patch, SCRATCH } from '../program/program.ts'
+import {
+  ARENA,
+  FAIL_ALL,
+  type Operation,
+  type OperationCode,
+  type Patch,
+  SCRATCH,
+} from '../program/program.ts'
 import type { BufferLabel, OperationLabel } from './encoded.ts'
 import type { Layout } from './layouts.ts'
 import { type Resolved, resolveValue } from './values.ts'
@@ -80,7 +87,7 @@ export class OperationDraft {
   /** An allocation of the operation fails. */
   inject(fails: SpecOf<'read'>['fails']): void {
     if (fails === undefined) return
-    this.#failNth = Number(fails.allocation)
+    this.#failNth = fails.allocation === 'all' ? FAIL_ALL : Number(fails.allocation)
     this.#failPoint = fails.point
   }
 

@@ -26,7 +26,11 @@ const data = z.union([
 const fields = z.record(z.string(), z.union([value, z.array(value), data]))
 
 const common = { as: name.optional(), in: name.optional() }
-const fails = z.strictObject({ allocation: z.bigint(), point: z.string().optional() })
+/** The n-th failure point of the kernel's that the call comes by, or every allocation; `point`: ours. */
+const fails = z.strictObject({
+  allocation: z.union([z.bigint(), z.literal('all')]),
+  point: z.string().optional(),
+})
 
 const call = {
   ...common,

@@ -13,13 +13,17 @@ export interface FileCoverage {
   readonly lines: ReadonlyMap<number, boolean>
   /** Functions with how many of their blocks ran. */
   readonly functions: ReadonlyMap<string, { readonly blocks: number; readonly reached: number }>
+  /** Function of each line. */
+  readonly owners: ReadonlyMap<number, string>
 }
 
 const REPORT = z.object({
   files: z.array(
     z.object({
       file: z.string(),
-      lines: z.array(z.object({ line_number: z.number(), count: z.number() })),
+      lines: z.array(
+        z.object({ line_number: z.number(), count: z.number(), function_name: z.string().optional() }),
+      ),
       functions: z.array(z.object({ name: z.string(), blocks: z.number(), blocks_executed: z.number() })),
     }),
   ),
@@ -62,15 +66,17 @@ function readOne(
   const own = files.filter(({ file }) => basename(file) === `${basename(unit)}.c`)
   const lines = new Map<number, boolean>()
   const functions = new Map<string, { blocks: number; reached: number }>()
+  const owners = new Map<number, string>()
   for (const one of own) {
-    for (const { line_number, count } of one.lines) {
+    for (const { line_number, count, function_name } of one.lines) {
+      if (function_name !== undefined) owners.set(line_number, function_name)
       lines.set(line_number, count > 0 || lines.get(line_number) === true)
     }
     for (const { name, blocks, blocks_executed } of one.functions) {
       functions.set(name, { blocks, reached: blocks_executed })
     }
   }
-  return { file: `${unit}.c`, lines, functions }
+  return { file: `${unit}.c`, lines, functions, owners }
 }
 
 /** The same files of several runs: a line is reached when one of them reached it. */
@@ -91,5 +97,5 @@ function mergeFile(a: FileCoverage, b: FileCoverage): FileCoverage {
       { blocks, reached: Math.max(reached, b.functions.get(name)?.reached ?? 0) },
     ]),
   )
-  return { file: a.file, lines, functions }
+  return { file: a.file, lines, functions, owners: a.owners }
 }

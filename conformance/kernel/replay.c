@@ -40,7 +40,7 @@ typedef uint64_t u64;
 typedef int64_t s64;
 
 enum { ROLES = 8, OPERATIONS_MAX = 1 << 20, ARGUMENTS = 6 };
-enum { PAGE = 4096, SECONDS_MAX = 20, HIGH_FD = 1000 };
+enum { FAIL_ALL = 0xffff, PAGE = 4096, SECONDS_MAX = 20, HIGH_FD = 1000 };
 #define PROGRAM_BYTES (64ul << 20)
 #define ARENA_BYTES (256ul << 20)
 #define USER_ARENA ((char *)0x10000000)
@@ -70,7 +70,7 @@ static char *program;
 static struct operation **ops; /* where each operation is in the program */
 static struct result *results;
 static char *arena;
-static int turn[ROLES][2], toCoordinator[2], passing[2], failNthFd = -1, in, out;
+static int turn[ROLES][2], toCoordinator[2], passing[2], failNthFd = -1, failAllFd = -1, in, out;
 static int role;
 
 static void die(const char *what) { fprintf(stderr, "replay: %s: %s\n", what, strerror(errno)); _exit(2); }
@@ -230,7 +230,8 @@ static s64 forkRole(int child) {
     char byte;
     role = child;
     if (failNthFd >= 0) close(failNthFd); /* it was the parent's */
-    failNthFd = -1;
+    if (failAllFd >= 0) close(failAllFd);
+    failNthFd = failAllFd = -1;
     readAll(turn[role][0], &byte, 1);
     if (byte == 'X') _exit(0);
     return -2;
@@ -277,7 +278,16 @@ static s64 call(struct operation *o) {
   return -1;
 }
 
+/* n: which allocation fails; FAIL_ALL: each; 0: none from now on. */
 static void failNth(int n) {
+  static int all;
+  if (n == FAIL_ALL || all) {
+    if (failAllFd < 0) failAllFd = open("/proc/self/make-it-fail", O_RDWR | O_CLOEXEC);
+    if (failAllFd >= 0 && failAllFd < HIGH_FD) failAllFd = high(failAllFd);
+    all = n == FAIL_ALL;
+    if (failAllFd < 0 || pwrite(failAllFd, all ? "1" : "0", 1, 0) != 1) die("make-it-fail");
+    return;
+  }
   char text[16];
   int length = snprintf(text, sizeof text, "%d", n);
   if (failNthFd < 0) failNthFd = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);

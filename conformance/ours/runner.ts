@@ -7,6 +7,7 @@ import { type Earlier, patched } from '../program/contents.ts'
 import {
   type Answer,
   changedRuns,
+  FAIL_ALL,
   OPERATION,
   type Operation,
   type Program,
@@ -125,7 +126,8 @@ class ProgramRun {
   #call(process: Process, operation: Operation, args: readonly bigint[]): bigint {
     const { failpoints } = this.#machine.world
     const { failNth, failPoint } = operation
-    if (failNth > 0) failpoints.failNth(failPoint === undefined ? failNth : 1, failPoint)
+    if (failNth > 0)
+      failpoints.failNth(failPoint === undefined && failNth !== FAIL_ALL ? failNth : 1, failPoint)
     this.#hooks?.before(this.#answers.length)
     try {
       return BigInt(this.#dispatch(process, operation, args))

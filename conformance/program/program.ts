@@ -43,6 +43,8 @@ export const CAPABILITIES = ['CAP_IPC_LOCK', 'CAP_SYS_RESOURCE'] as const
 export const COUNTERS = ['VmPin', 'VmLck'] as const
 
 export const ROLES_MAX = 8
+/** In the place of the number of an allocation. */
+export const FAIL_ALL = 0xffff
 export const ARGUMENTS = 6
 
 /** Mapped in every process of a case before its first operation, private and anonymous; what follows is a hole. */
@@ -80,7 +82,7 @@ export interface Operation {
   readonly arguments: readonly bigint[]
   readonly buffers: readonly ProgramBuffer[]
   readonly patches: readonly Patch[]
-  /** The n-th allocation of the operation fails (from 1); 0: none. */
+  /** The n-th allocation of the operation fails (from 1); 0: none; FAIL_ALL: every one. */
   readonly failNth: number
   /** Our failure point that stands for it: its first hit fails. */
   readonly failPoint?: string

@@ -34,7 +34,14 @@ export { EventQueue, type GuestEvent } from './door/event-queue.ts'
 export { type DirtyRequest, Hwpt, NestedHwpt } from './door/hwpt.ts'
 export type { Invalidation } from './door/invalidate.ts'
 export type { UnrecoverableRecord } from './objects/fault/unrecoverable-inbox.ts'
-export { Ioas, type MapRequest, type UnmapRequest } from './door/ioas.ts'
+export {
+  type CopyRequest,
+  Ioas,
+  type MapFileRequest,
+  type MapOptions,
+  type MapRequest,
+  type UnmapRequest,
+} from './door/ioas.ts'
 export {
   type EventQueueRequest,
   type HwQueueRequest,

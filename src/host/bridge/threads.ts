@@ -117,7 +117,7 @@ export class Threads {
     for (const program of this.#programs.values()) yield program.mm
   }
 
-  /** The thread calls execve(2) or ends its process: what is pinned of the memory is kept as it is now. */
+  /** The thread calls execve(2): what is pinned of the memory is kept as it is now. */
   leaves(tid: number): void {
     const program = this.#threads.get(tid)?.program ?? this.#programs.get(tid)
     if (program === undefined) return

@@ -49,7 +49,6 @@ const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
   attributes,
   execve: leave,
   execveat: leave,
-  exit_group: leave,
   io_uring_setup: undefined,
 }
 

@@ -29,5 +29,5 @@ export function triggerVevent(context: Context, command: TestCmdTriggerVevent): 
   if (viommu === undefined || (virtIdHi | virtIdLo) === 0) throw ENOENT
   const payload = new Uint8Array(4)
   new DataView(payload.buffer).setInt32(0, virtIdLo, true)
-  viommu.port.reportEvent(MOCK_VEVENTQ, payload)
+  viommu.reportEvent(MOCK_VEVENTQ, payload)
 }

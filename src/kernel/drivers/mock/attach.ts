@@ -35,7 +35,7 @@ export function setMockPasid(
 }
 
 function enterViommu({ viommu }: MockNestedDomain, device: IommuDevice): void {
-  const vdevice = viommu!.port.findVdevice(device)
+  const vdevice = viommu!.findVdevice(device)
   if (vdevice === undefined) throw ENOENT
   const mock = mockOf(device)
   mock.viommu = viommu

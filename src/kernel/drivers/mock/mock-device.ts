@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../../base/assert.ts'
 import type { Domain } from '../../iommu/domain.ts'
-import type { IommuDevice } from '../../iommu/driver.ts'
+import type { IommuDevice, ViommuPort } from '../../iommu/driver.ts'
 import { MOCK_CACHE_DEFAULT, MOCK_CACHES, MOCK_FLAGS_NO_DIRTY } from './constants.ts'
-import type { MockViommu } from './viommu.ts'
 
 /** The mock's own of a device (`spec/03` §5.2). */
 export class MockDevice {
@@ -13,7 +12,7 @@ export class MockDevice {
   /** What a guest's invalidations of the device cache set to 0. */
   readonly cache: Int32Array = new Int32Array(MOCK_CACHES).fill(MOCK_CACHE_DEFAULT)
   /** The vIOMMU whose nested domain it is attached with, and the guest's id for it. */
-  viommu: MockViommu | undefined = undefined
+  viommu: ViommuPort | undefined = undefined
   virtIdHi = 0
   virtIdLo = 0
   /** PASID 1024 has been attached and not yet refused. */

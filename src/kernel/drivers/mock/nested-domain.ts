@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 import { EINVAL, EOPNOTSUPP } from '../../../base/errno.ts'
 import { COOKIE_IOMMUFD, DOMAIN_NESTED, Domain } from '../../iommu/domain.ts'
+import type { ViommuPort } from '../../iommu/driver.ts'
 import type { FaultHandler } from '../../iommu/fault.ts'
 import type { UserArray, UserData } from '../../iommu/user-data.ts'
 import { MOCK_HWPT_DATA, MOCK_INVALIDATE_ALL, MOCK_INVALIDATE_DATA, MOCK_IOTLBS } from './constants.ts'
-import type { MockViommu } from './viommu.ts'
 
 /** struct iommu_hwpt_selftest: `iotlb` is all that is needed. */
 const DATA_BYTES_MIN = 4
@@ -16,14 +16,14 @@ const REQUEST_BYTES = 8
 export class MockNestedDomain extends Domain {
   readonly iotlb: Int32Array
   /** Made through it. */
-  readonly viommu: MockViommu | undefined
+  readonly viommu: ViommuPort | undefined
 
   /** EINVAL (length of the data), EFAULT. The caller has looked at the data's type. */
   constructor(
     owner: object,
     userData: UserData,
     iopfHandler: FaultHandler | undefined,
-    viommu: MockViommu | undefined,
+    viommu: ViommuPort | undefined,
   ) {
     super({ type: DOMAIN_NESTED, owner, iopfHandler, cookieType: COOKIE_IOMMUFD })
     const data = userData.copyStruct(MOCK_HWPT_DATA, DATA_BYTES_MIN, DATA_BYTES)

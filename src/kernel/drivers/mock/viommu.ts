@@ -89,7 +89,7 @@ export class MockViommu implements DriverViommu {
   ): MockNestedDomain {
     if ((flags & ~ALLOC_PASID) !== 0) throw EOPNOTSUPP
     if (userData.type !== MOCK_HWPT_DATA) throw EOPNOTSUPP
-    return new MockNestedDomain(this.#owner, userData, iopfHandler, this)
+    return new MockNestedDomain(this.#owner, userData, iopfHandler, this.port)
   }
 
   /** EINVAL (type, cache, vdevice), EOPNOTSUPP (flags), E2BIG, EFAULT: the requests before it are done. ENOMEM leaves the number. */

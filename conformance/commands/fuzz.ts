@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { printCase } from '../format/print.ts'
 import type { Divergence } from '../fuzz/both-sides.ts'
 import { runCampaign } from '../fuzz/campaign.ts'
+import { FUZZ_HUGE_PAGES } from '../fuzz/generate.ts'
 import { isProfile, PROFILE_NAMES, type ProfileName } from '../fuzz/profiles.ts'
 import { type KernelKind, startGuest } from '../kernel/reference.ts'
 import { type Command, command, parsedArgs, UsageError } from './command.ts'
@@ -88,7 +89,7 @@ async function fuzz(root: string, plan: Plan): Promise<number> {
       profile,
       extended: plan.kernel === 'ext',
       steps: plan.steps,
-      startGuest: () => startGuest(root, plan.kernel, 0),
+      startGuest: () => startGuest(root, plan.kernel, FUZZ_HUGE_PAGES),
       onProgress: progressOf(plan, profile, share),
       onDivergence: (divergence, seed) => tell(plan, profile, divergence, seed),
       onWarning: (warning, seed) => {

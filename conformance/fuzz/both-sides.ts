@@ -10,7 +10,7 @@ import type { Machine } from '../../src/machine/machine.ts'
 import type { Answer, ProgramResult } from '../program/program.ts'
 import { answersOf } from '../record/answers.ts'
 import { type Difference, firstDifference } from '../record/compare.ts'
-import { caseOfSteps } from './generate.ts'
+import { caseOfSteps, FUZZ_HUGE_PAGES } from './generate.ts'
 import type { Step } from './state.ts'
 
 export interface Divergence {
@@ -58,7 +58,7 @@ export class BothSides {
 
   #freshMachine(): Machine {
     if (this.#used++ % 500 === 0) this.#machine = undefined
-    this.#machine ??= conformanceMachine(0)
+    this.#machine ??= conformanceMachine(FUZZ_HUGE_PAGES)
     return this.#machine
   }
 }

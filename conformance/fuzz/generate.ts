@@ -21,8 +21,8 @@ type OperationName = Extract<OperationSpec, { kind: 'ioctl' }>['ioctl']
 /** A random program: one seed, one program. */
 export function generateSteps(seed: number, { profile, extended, steps }: FuzzOptions): readonly Step[] {
   const random = new Random(seed)
-  const state = new FuzzState(random, { extended, hugePages: false })
-  const { start, steps: weights } = profileNamed(profile, extended)
+  const { start, steps: weights, singlePages = false } = profileNamed(profile, extended)
+  const state = new FuzzState(random, { extended, hugePages: true, singlePages })
   for (const make of start) make(state)
   for (let made = 0; made < steps; made++) {
     wander(state)

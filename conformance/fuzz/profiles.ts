@@ -15,6 +15,8 @@ export interface Profile {
   /** Made at the start of every program, in order. */
   readonly start: readonly StepMaker[]
   readonly steps: Weights
+  /** See `StateOptions`. */
+  readonly singlePages?: boolean
 }
 
 const OBJECTS: Weights = [
@@ -172,10 +174,23 @@ const PROFILES = {
     ],
   },
   hwpt: {
-    start: [openContext, allocIoas, mockDomain, allocQueue, prepareFaults, ioas.map, allocHwpt],
+    singlePages: true,
+    start: [
+      openContext,
+      allocIoas,
+      mockDomain,
+      devices.prepareDirty,
+      process.mapHuge,
+      ioas.map,
+      ioas.map,
+      ioas.map,
+      allocQueue,
+      allocHwpt,
+    ],
     steps: [...OBJECTS, ...ATTACHING, ...DIRTY, ...scaled(MAPPING, 0.4), ...scaled(NESTING, 0.3)],
   },
   viommu: {
+    singlePages: true,
     start: [
       openContext,
       allocIoas,

@@ -57,6 +57,7 @@ export interface ContextState {
   readonly isVfio: boolean
   readonly ioases: Value[]
   readonly hwpts: Hwpt[]
+  readonly dirtyHwpts: Value[]
   readonly devices: MockDevice[]
   /** Every device that was ever made: PASIDs may be attached to it. */
   readonly stdevs: Value[]
@@ -70,6 +71,16 @@ export interface ContextState {
 }
 
 export const PASIDS: readonly bigint[] = [1n, 2n, 3n, 1024n, 0xfffffn]
+
+export interface StateOptions {
+  readonly extended: boolean
+  readonly hugePages: boolean
+  /** Mappings of ordinary memory are one page: whether more of them are adjacent is not the kernel's promise. */
+  readonly singlePages: boolean
+}
+
+/** Where huge pages are mapped. */
+export const HUGE_AREA = 0x4000_0000n
 
 export class FuzzState {
   readonly random: Random
@@ -90,12 +101,16 @@ export class FuzzState {
   context: ContextState | undefined
   /** Most programs are nearly right everywhere: only they get far. */
   readonly #isTidy: boolean
+  readonly #singlePages: boolean
+  /** Set once the area of huge pages is there. */
+  hasHugeArea = false
   #names = 0
 
-  constructor(random: Random, options: { readonly extended: boolean; readonly hugePages: boolean }) {
+  constructor(random: Random, options: StateOptions) {
     this.random = random
     this.extended = options.extended
     this.hugePages = options.hugePages
+    this.#singlePages = options.singlePages
     this.#isTidy = random.below(10) < 7
   }
 
@@ -173,6 +188,7 @@ export class FuzzState {
   /** An address of the arena, mostly at the start of a page. */
   address(): bigint {
     const { random } = this
+    if (this.hasHugeArea && random.oneIn(3)) return HUGE_AREA + BigInt(0x1000 * random.below(24))
     const page = BigInt(ARENA.address + 0x1000 * random.below(24))
     if (!this.oddly(6)) return page
     return random.weighted([
@@ -191,6 +207,14 @@ export class FuzzState {
       [2, BigInt(1 + random.below(8192))],
       [1, random.pick(HOSTILE_LENGTHS)],
     ])
+  }
+
+  /** Of memory that begins at the address. */
+  lengthAt(address: bigint): bigint {
+    const length = this.length()
+    if (!this.#singlePages || length <= 0x1000n || (address >= HUGE_AREA && address < HUGE_AREA + 0x20_0000n))
+      return length
+    return 0x1000n
   }
 
   /** Where something is mapped, or could be. */

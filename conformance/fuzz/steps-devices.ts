@@ -3,6 +3,7 @@ import type { FieldValue, Value } from '../format/schema.ts'
 import { type ContextState, type FuzzState, HOSTILE_NUMBERS, PASIDS } from './state.ts'
 
 const NEST_PARENT = 1n
+const DIRTY_TRACKING = 2n
 const FAULT_ID_VALID = 4n
 const PASID = 8n
 
@@ -75,7 +76,7 @@ export function allocHwpt(state: FuzzState): void {
   const parent = random.oneIn(4)
   const fault = parent ? state.oddly(8) : random.below(4) > 0
   let flags = random.below(4) > 0 ? PASID : 0n
-  if (random.oneIn(5)) flags |= 2n
+  if (random.oneIn(5)) flags |= DIRTY_TRACKING
   if (parent) flags |= NEST_PARENT
   if (fault) flags |= FAULT_ID_VALID
   if (state.oddly(50)) flags = BigInt(random.below(32))
@@ -161,6 +162,17 @@ export function prepareFaults(state: FuzzState): void {
   }
 }
 
+/** Dirty pages are followed from the start. */
+export function prepareDirty(state: FuzzState): void {
+  const { ioases, idevs, stdevs } = idsOf(state.context)
+  const ioas = state.oneOf(ioases)
+  addHwpt(state, { flags: DIRTY_TRACKING, dev_id: state.oneOf(idevs), pt_id: ioas }, 'paging', false, ioas)
+  const hwpt_id = state.context?.hwpts.at(-1)?.id ?? 0n
+  state.push(state.ioctl('IOMMU_HWPT_SET_DIRTY_TRACKING', { hwpt_id, flags: 1n }))
+  state.push(state.test('MOCK_DOMAIN_REPLACE', { id: state.oneOf(stdevs), pt_id: hwpt_id }))
+  state.context?.dirtyHwpts.push(hwpt_id)
+}
+
 /** What nesting begins with: a parent and a vIOMMU's place. */
 export function prepareParent(state: FuzzState): void {
   const { ioases, idevs } = idsOf(state.context)
@@ -229,7 +241,8 @@ function remove<T>(list: T[], isIt: (one: T) => boolean): void {
 export function setDirtyTracking(state: FuzzState): void {
   const { hwpts } = idsOf(state.context)
   const flags = state.random.oneIn(20) ? BigInt(state.random.below(4)) : BigInt(state.random.below(2))
-  state.push(state.ioctl('IOMMU_HWPT_SET_DIRTY_TRACKING', { hwpt_id: state.oneOf(hwpts), flags }))
+  const hwpt_id = state.random.oneIn(2) ? dirtyHwpt(state) : state.oneOf(hwpts)
+  state.push(state.ioctl('IOMMU_HWPT_SET_DIRTY_TRACKING', { hwpt_id, flags }))
 }
 
 function dirtyRange(state: FuzzState): { iova: Value; length: bigint; page_size: bigint } {
@@ -239,20 +252,28 @@ function dirtyRange(state: FuzzState): { iova: Value; length: bigint; page_size:
     [1, 8192n],
     [1, state.random.pick(HOSTILE_NUMBERS)],
   ])
-  return { iova: state.iova(), length: BigInt(0x1000 * (1 + state.random.below(8))), page_size }
+  const mappings = state.context?.mappings ?? []
+  const mapping = mappings[state.random.below(mappings.length)]
+  const length = BigInt(0x1000 * (1 + state.random.below(8)))
+  if (mapping === undefined || state.random.oneIn(4)) return { iova: state.iova(), length, page_size }
+  return { iova: mapping.iova, length: state.random.oneIn(3) ? length : mapping.length, page_size }
+}
+
+function dirtyHwpt(state: FuzzState): Value {
+  const { hwpts } = idsOf(state.context)
+  const tracking = state.context?.dirtyHwpts ?? []
+  return tracking.length > 0 && state.random.below(5) > 0 ? state.random.pick(tracking) : state.oneOf(hwpts)
 }
 
 export function setDirty(state: FuzzState): void {
-  const { hwpts } = idsOf(state.context)
   const bits = [BigInt(state.random.word()), BigInt(state.random.word())]
-  const fields = { id: state.oneOf(hwpts), ...dirtyRange(state), uptr: { u32: bits } }
+  const fields = { id: dirtyHwpt(state), ...dirtyRange(state), uptr: { u32: bits } }
   state.push(state.test('DIRTY', fields))
 }
 
 export function getDirty(state: FuzzState): void {
-  const { hwpts } = idsOf(state.context)
   const flags = BigInt(state.random.below(2))
-  const fields = { hwpt_id: state.oneOf(hwpts), flags, ...dirtyRange(state), data: { zero: 16n } }
+  const fields = { hwpt_id: dirtyHwpt(state), flags, ...dirtyRange(state), data: { zero: 16n } }
   state.push(state.ioctl('IOMMU_HWPT_GET_DIRTY_BITMAP', fields))
 }
 

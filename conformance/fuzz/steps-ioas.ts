@@ -30,7 +30,8 @@ function newIova(state: FuzzState): Value {
 }
 
 export function map(state: FuzzState): void {
-  const [ioas, flags, length, address] = [ioasOf(state), mapFlags(state), state.length(), state.address()]
+  const [ioas, flags, address] = [ioasOf(state), mapFlags(state), state.address()]
+  const length = state.lengthAt(address)
   const name = state.name('map')
   const fixed = (flags & FIXED) !== 0n
   const iova = fixed ? newIova(state) : 0n
@@ -45,7 +46,7 @@ const NO_FILES: readonly bigint[] = [0n, 2n, 900n, 0xffff_ffffn]
 export function mapFile(state: FuzzState): void {
   const { random } = state
   const files = random.oneIn(3) ? state.own(state.dmabufs) : state.own(state.memfds)
-  const [ioas, flags, length] = [ioasOf(state), mapFlags(state), state.length()]
+  const [ioas, flags, length] = [ioasOf(state), mapFlags(state), state.lengthAt(0n)]
   const name = state.name('map')
   const fixed = (flags & FIXED) !== 0n
   const iova = fixed ? newIova(state) : 0n

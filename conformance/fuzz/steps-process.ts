@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { FIRST_PROCESS } from '../format/encode.ts'
 import type { Value } from '../format/schema.ts'
-import { type ContextState, type FuzzState, HOSTILE_LENGTHS, HOSTILE_NUMBERS } from './state.ts'
+import { type ContextState, type FuzzState, HOSTILE_LENGTHS, HOSTILE_NUMBERS, HUGE_AREA } from './state.ts'
 
 const MEMFD_AREA = 0x1800_0000
-const HUGE_AREA = 0x4000_0000n
 const PROCESSES_MAX = 4
 
 export function openContext(state: FuzzState): void {
@@ -16,6 +15,7 @@ export function openContext(state: FuzzState): void {
     isVfio,
     ioases: [],
     hwpts: [],
+    dirtyHwpts: [],
     devices: [],
     stdevs: [],
     queues: [],
@@ -141,19 +141,15 @@ export function changeMemory(state: FuzzState): void {
     [2, (): void => mapMemfd(state)],
     [4, (): void => poke(state)],
     [3, (): void => state.push({ kind: 'peek', peek: state.address(), length: 16n, ...where })],
-    [
-      state.hugePages ? 1 : 0,
-      (): void =>
-        state.push({
-          kind: 'mmap',
-          mmap: HUGE_AREA,
-          length: 0x20_0000n,
-          flags: 'PRIVATE|ANONYMOUS|HUGETLB',
-          ...where,
-        }),
-    ],
+    [state.hugePages ? 1 : 0, (): void => mapHuge(state)],
   ])
   make()
+}
+
+export function mapHuge(state: FuzzState): void {
+  state.hasHugeArea = true
+  const flags = 'PRIVATE|ANONYMOUS|HUGETLB'
+  state.push({ kind: 'mmap', mmap: HUGE_AREA, length: 0x20_0000n, flags, ...state.where() })
 }
 
 function poke(state: FuzzState): void {

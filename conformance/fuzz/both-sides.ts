@@ -20,6 +20,11 @@ export interface Divergence {
   readonly signature: string
 }
 
+export interface SidesResult {
+  readonly divergences: readonly (Divergence | undefined)[]
+  readonly operations: number
+}
+
 /** Our side keeps its machine as long as programs leave it as they found it. */
 export class BothSides {
   readonly #guest: Guest
@@ -33,9 +38,7 @@ export class BothSides {
   }
 
   /** For each program its divergence, if there is one; and how many operations ran. */
-  async run(
-    programs: readonly (readonly Step[])[],
-  ): Promise<{ divergences: (Divergence | undefined)[]; operations: number }> {
+  async run(programs: readonly (readonly Step[])[]): Promise<SidesResult> {
     const encoded = programs.map((steps) => encodeCase(caseOfSteps('random', steps, this.#extended)))
     const theirs = this.#guest.run(encoded.map(({ program }) => program))
     theirs.catch(() => {})

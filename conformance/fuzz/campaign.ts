@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import type { Guest } from '../kernel/guest.ts'
-import { BothSides, type Divergence } from './both-sides.ts'
+import { type Guest, GuestError } from '../kernel/guest.ts'
+import { BothSides, type Divergence, type SidesResult } from './both-sides.ts'
 import { type FuzzOptions, generateSteps } from './generate.ts'
 import { shrink } from './shrink.ts'
 
@@ -59,28 +59,35 @@ class Campaign {
 
   /** A kernel that has warned may be out of order: the batch is run again, one program at a time. */
   async #runBatch(seeds: readonly number[]): Promise<void> {
-    const batch = await this.#sides.run(seeds.map((seed) => generateSteps(seed, this.#options)))
-    if (warningsOf(this.#guest).length === 0) {
-      this.#totals.operations += batch.operations
-      for (const [index, found] of batch.divergences.entries()) await this.#diverged(found, seeds[index] ?? 0)
-      return
-    }
+    const batch = await this.#tryRun(seeds)
+    if (batch !== undefined) return this.#count(seeds, batch)
     await this.#restart()
     for (const seed of seeds) await this.#runSingle(seed)
   }
 
   async #runSingle(seed: number): Promise<void> {
-    const { divergences, operations } = await this.#sides.run([generateSteps(seed, this.#options)])
+    const single = await this.#tryRun([seed])
+    if (single !== undefined) return this.#count([seed], single)
     const warnings = warningsOf(this.#guest)
-    if (warnings.length === 0) {
-      this.#totals.operations += operations
-      await this.#diverged(divergences[0], seed)
-      return
-    }
-    const others = warnings.filter((warning) => !LEFT_BEHIND.test(warning))
-    if (others.length === 0 || others.length < warnings.length) this.#totals.skipped++
-    else for (const warning of new Set(others)) this.#options.onWarning(warning, seed)
+    if (warnings.length === 0 || warnings.some((warning) => LEFT_BEHIND.test(warning))) this.#totals.skipped++
+    else for (const warning of new Set(warnings)) this.#options.onWarning(warning, seed)
     await this.#restart()
+  }
+
+  /** `undefined`: the kernel warned or died. */
+  async #tryRun(seeds: readonly number[]): Promise<SidesResult | undefined> {
+    try {
+      const result = await this.#sides.run(seeds.map((seed) => generateSteps(seed, this.#options)))
+      return warningsOf(this.#guest).length === 0 ? result : undefined
+    } catch (error) {
+      if (error instanceof GuestError) return undefined
+      throw error
+    }
+  }
+
+  async #count(seeds: readonly number[], { operations, divergences }: SidesResult): Promise<void> {
+    this.#totals.operations += operations
+    for (const [index, found] of divergences.entries()) await this.#diverged(found, seeds[index] ?? 0)
   }
 
   async #diverged(divergence: Divergence | undefined, seed: number): Promise<void> {

@@ -42,12 +42,13 @@ function wander(state: FuzzState): void {
 /** PASIDs are counted, what a vIOMMU leaves in its data is used later, and files are chosen with care. */
 const KEPT: ReadonlySet<string> = new Set(['pasid', 'data_uptr', 'fd'])
 
-/** A few ioctls get a wrong field, size or pointer. What destroys, and the number of a test operation, stay. */
+/** A few ioctls get a wrong field, size or pointer. What destroys or detaches, and the number of a test operation, stay. */
 function disturbed(operation: OperationSpec, random: Random): OperationSpec {
   if (operation.kind !== 'ioctl' && operation.kind !== 'test') return operation
   const { fields } = operation
   if (fields === undefined || !random.oneIn(45)) return operation
   if (operation.kind === 'ioctl' && operation.ioctl === 'IOMMU_DESTROY') return operation
+  if (operation.kind === 'test' && operation.test === 'PASID_DETACH') return operation
   const sized = random.oneIn(4)
   if (sized && operation.kind === 'ioctl')
     return { ...operation, fields: { ...fields, ...wrongSize(operation.ioctl, random) } }

@@ -30,7 +30,7 @@ interface Message {
   readonly payload: Buffer
 }
 
-const SECONDS_SILENT_MAX = 120
+const SECONDS_SILENT_MAX = 45
 
 /** The guest died, or said nothing for too long. */
 export class GuestError extends Error {}

@@ -219,7 +219,8 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
   ftruncate(fd: number, bytes: number): void {
     if (bytes < 0) throw EINVAL
     const file = this.files.get(fd)
-    if ((file.flags & O_ACCMODE) === O_RDONLY) throw EINVAL
+    const mode = file.flags & O_ACCMODE
+    if (mode !== O_RDWR && mode !== O_WRONLY) throw EINVAL
     file.truncate(bytes)
   }
 
@@ -320,7 +321,8 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
   /** EBADF: not open, or not open for that (`refused`: the O_ mode that does not do). */
   #fileFor(fd: number, refused: number): OpenFile {
     const file = this.files.get(fd)
-    if ((file.flags & O_ACCMODE) === refused) throw EBADF
+    const mode = file.flags & O_ACCMODE
+    if (mode === refused || mode === O_ACCMODE) throw EBADF
     return file
   }
 

@@ -19,6 +19,7 @@ import {
   MAP_SYNC,
   MAP_TYPE,
   O_ACCMODE,
+  O_RDONLY,
   O_RDWR,
   O_WRONLY,
 } from './constants.ts'
@@ -134,7 +135,7 @@ function checkFile(file: OpenFile, flags: number, prot: number, endPage: number)
   if (type < MAP_SHARED || type > MAP_SHARED_VALIDATE) throw EINVAL
   if (type === MAP_SHARED_VALIDATE && (flags & MAP_SYNC) !== 0) throw EOPNOTSUPP
   if (type !== MAP_PRIVATE && canWrite(prot) && mode !== O_RDWR && mode !== O_WRONLY) throw EACCES
-  if (mode === O_WRONLY) throw EACCES
+  if (mode !== O_RDWR && mode !== O_RDONLY) throw EACCES
   if (!file.executable && (prot & PROT_EXEC) !== 0) throw EPERM
   if (file.mmap === OpenFile.prototype.mmap) throw ENODEV
 }

@@ -43,7 +43,7 @@ export interface MockViommuOptions {
 
 /** A guest's IOMMU: nested domains, the device caches of its vdevices, two hardware queues (`spec/03` §5.2). */
 export class MockViommu implements DriverViommu {
-  readonly port: ViommuPort
+  readonly #port: ViommuPort
   readonly #owner: object
   readonly #frames: FrameAllocator
   readonly #failpoints: Failpoints
@@ -59,7 +59,7 @@ export class MockViommu implements DriverViommu {
     this.#frames = frames
     this.#failpoints = failpoints
     this.#parent = parent
-    this.port = port
+    this.#port = port
   }
 
   /** With data there are two pages to map, which begin with `in_data`. EINVAL (length), EFAULT, ENOMEM: nothing stays. */
@@ -89,7 +89,7 @@ export class MockViommu implements DriverViommu {
   ): MockNestedDomain {
     if ((flags & ~ALLOC_PASID) !== 0) throw EOPNOTSUPP
     if (userData.type !== MOCK_HWPT_DATA) throw EOPNOTSUPP
-    return new MockNestedDomain(this.#owner, userData, iopfHandler, this.port)
+    return new MockNestedDomain(this.#owner, userData, iopfHandler, this.#port)
   }
 
   /** EINVAL (type, cache, vdevice), EOPNOTSUPP (flags), E2BIG, EFAULT: the requests before it are done. ENOMEM leaves the number. */
@@ -129,7 +129,7 @@ export class MockViommu implements DriverViommu {
   }
 
   free(): void {
-    if (this.#region !== undefined) this.port.freeMmap(this.#region)
+    if (this.#region !== undefined) this.#port.freeMmap(this.#region)
     this.#region = undefined
     if (this.#firstFrame !== 0) this.#frames.freeContiguous(this.#firstFrame, MOCK_VIOMMU_MMAP_PAGES)
     this.#firstFrame = 0
@@ -138,7 +138,7 @@ export class MockViommu implements DriverViommu {
   /** ENOMEM: `free` takes back what is there. */
   #allocPages(): void {
     this.#firstFrame = this.#frames.allocContiguous(MOCK_VIOMMU_MMAP_PAGES)
-    this.#region = this.port.allocMmap(this.#firstFrame, MOCK_VIOMMU_MMAP_PAGES)
+    this.#region = this.#port.allocMmap(this.#firstFrame, MOCK_VIOMMU_MMAP_PAGES)
   }
 
   #invalidateOne(view: DataView, at: number): void {
@@ -146,7 +146,7 @@ export class MockViommu implements DriverViommu {
     const cache = view.getUint32(at + 8, true)
     if ((flags & ~MOCK_INVALIDATE_ALL) !== 0) throw EOPNOTSUPP
     if (cache >= MOCK_CACHES) throw EINVAL
-    const device = this.port.findDevice(0, view.getInt32(at + 4, true))
+    const device = this.#port.findDevice(0, view.getInt32(at + 4, true))
     if (device === undefined) throw EINVAL
     const words = mockOf(device).cache
     if ((flags & MOCK_INVALIDATE_ALL) !== 0) words.fill(0)

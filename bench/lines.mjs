@@ -125,6 +125,15 @@ export const LINES = [
     peer: { program: 'pipe', args: [PEER_FAULTS] },
   },
   {
+    name: 'run-ioctl',
+    about:
+      'an ioctl of an unmodified program under iopf run, on one CPU; peer: the same program under a supervisor in C',
+    unit: 'ns/ioctl',
+    goal: 0.625,
+    ours: { module: 'run-ioctl', params: {}, operations: 40_000 },
+    peer: { program: 'notify', args: [20_000] },
+  },
+  {
     name: 'area-unmap-map',
     about: 'an area unmapped and mapped again among 100 000; peer: GLib GTree',
     unit: 'ns/pair',

@@ -54,11 +54,20 @@ export class FileRegistry {
     this.#watches.set(watch, { held, identity })
   }
 
+  /** `folder`: descriptor of a /proc/PID. The file behind the process's descriptor. */
+  findDescriptor(folder: number, fd: number): HeldFile | undefined {
+    if (fd < 0 || this.#system.identifyDescriptor(folder, fd, this.#identity) < 0) return undefined
+    return this.#known()
+  }
+
   /** `path`: below `folder`, a descriptor. `undefined`: there is nothing, or nothing of ours. */
   find(folder: number, path: string): HeldFile | undefined {
-    const identity = this.#identity
-    if (this.#system.identify(folder, path, identity) < 0) return undefined
-    return this.#files.get(identity.device)?.get(identity.inode)
+    if (this.#system.identify(folder, path, this.#identity) < 0) return undefined
+    return this.#known()
+  }
+
+  #known(): HeldFile | undefined {
+    return this.#files.get(this.#identity.device)?.get(this.#identity.inode)
   }
 
   /** Takes note of everything that was closed. */

@@ -80,7 +80,7 @@ export class ProgramFiles extends FdTable {
 
   /** A file of ours. */
   findOwn(fd: number): OpenFile | undefined {
-    return this.#ports.registry.find(this.#folder, `fd/${fd}`)?.file
+    return this.#ports.registry.findDescriptor(this.#folder, fd)?.file
   }
 
   /** Any file of the program, for the call that is served. */

@@ -13,6 +13,9 @@ const PATH_BYTES = 4096
 const HUGE_PAGE_BYTES = 2 ** 21
 const STAT_BYTES = 144
 const POLL_ENTRY_BYTES = 8
+/** Descriptors whose names in /proc are kept ready, and the room of one. */
+const DESCRIPTORS_KNOWN = 1024
+const DESCRIPTOR_BYTES = 16
 const POLL_ENTRIES_MAX = 16
 const CAPABILITY_VERSION_3 = 0x20080522
 
@@ -34,6 +37,7 @@ export class System {
   readonly #polls: number
   readonly #time: number
   readonly #small: number
+  readonly #descriptorTexts: Int32Array = new Int32Array(DESCRIPTORS_KNOWN)
   readonly #ioctl: NativeFunction
   readonly #ppoll: NativeFunction
   readonly #processVmReadv: NativeFunction
@@ -140,10 +144,23 @@ export class System {
 
   /** stat(2) of a path; `folder`: a descriptor, or AT_FDCWD. */
   identify(folder: number, path: string, into: FileIdentity, flags: number = 0): number {
+    return this.#identifyAt(folder, this.#text(path), into, flags)
+  }
+
+  /** `folder`: descriptor of a /proc/PID. What is behind the process's descriptor. */
+  identifyDescriptor(folder: number, fd: number, into: FileIdentity): number {
+    if (fd >= DESCRIPTORS_KNOWN) return this.identify(folder, `fd/${fd}`, into)
+    let text = this.#descriptorTexts[fd]!
+    if (text === 0) {
+      text = this.#descriptorTexts[fd] = this.arena.allocate(DESCRIPTOR_BYTES)
+      writeText(this.arena, text, `fd/${fd}`, DESCRIPTOR_BYTES - 1)
+    }
+    return this.#identifyAt(folder, this.arena.base + text, into, 0)
+  }
+
+  #identifyAt(folder: number, path: number, into: FileIdentity, flags: number): number {
     const { view, base } = this.arena
-    const result = this.#result(
-      this.#syscall(n.NR_NEWFSTATAT, folder, this.#text(path), base + this.#stat, flags),
-    )
+    const result = this.#result(this.#syscall(n.NR_NEWFSTATAT, folder, path, base + this.#stat, flags))
     if (result < 0) return result
     into.device = view.getUint32(this.#stat, true) + view.getUint32(this.#stat + 4, true) * 4294967296
     into.inode = view.getUint32(this.#stat + 8, true) + view.getUint32(this.#stat + 12, true) * 4294967296

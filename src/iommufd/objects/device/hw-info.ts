@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { EOPNOTSUPP } from '../../../base/errno.ts'
+import { ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
 import type { Device } from '../../../kernel/iommu/device.ts'
 import {
   CAP_DIRTY_TRACKING,
@@ -30,7 +30,7 @@ export function getHwInfo(context: Context, command: HwInfo, caller: Caller): vo
   if ((command.flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE) !== 0) throw EOPNOTSUPP
   if (command.__reserved.some((byte) => byte !== 0)) throw EOPNOTSUPP
   const { device } = getDevice(context, command.dev_id)
-  const info = infoOf(device, command)
+  const info = infoOf(context, device, command)
   copyInfo(command, info.data, caller)
   command.data_len = info.data.length
   command.out_data_type = info.type
@@ -39,11 +39,16 @@ export function getHwInfo(context: Context, command: HwInfo, caller: Caller): vo
   command.out_capabilities_lo = capabilitiesOf(device)
 }
 
-function infoOf(device: Device, command: HwInfo): Info {
+/** EOPNOTSUPP, ENOMEM. */
+function infoOf(context: Context, device: Device, command: HwInfo): Info {
   const type =
     (command.flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE) === 0 ? IOMMU_HW_INFO_TYPE_DEFAULT : command.in_data_type
   const { driver } = device
-  if (driver?.hwInfo !== undefined) return driver.hwInfo(device, type)
+  if (driver?.hwInfo !== undefined) {
+    const info = driver.hwInfo(device, type)
+    if (context.world.failpoints.hit('alloc_hw_info')) throw ENOMEM
+    return info
+  }
   if (type !== IOMMU_HW_INFO_TYPE_DEFAULT) throw EOPNOTSUPP
   return NO_INFO
 }

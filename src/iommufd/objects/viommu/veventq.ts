@@ -80,7 +80,7 @@ export class VeventqObject extends IommufdObject implements EventSink {
     if (failed) throw ENOMEM
   }
 
-  /** Whole events, oldest first. Returns bytes, 0 when there are none. EINVAL: no room for the first; EFAULT. */
+  /** Whole events, oldest first. Returns bytes, 0 when there are none. EINVAL: no room for the first; EFAULT, ENOMEM. */
   read(buffer: UserBuffer): number {
     if (buffer.lengthBytes < HEADER_BYTES) throw EINVAL
     let done = 0
@@ -91,8 +91,7 @@ export class VeventqObject extends IommufdObject implements EventSink {
         break
       }
       try {
-        if (this.#world.failpoints.hit('copy_to_user')) throw EFAULT
-        buffer.copyOut(done, event.bytes, event.bytes.length)
+        this.#copyOut(event, buffer, done)
       } catch (thrown) {
         if (done === 0) throw thrown
         break
@@ -122,6 +121,14 @@ export class VeventqObject extends IommufdObject implements EventSink {
 
   get #first(): VirtualEvent | undefined {
     return this.#events[0] ?? this.#lost
+  }
+
+  /** The marker goes out as a copy: ENOMEM. */
+  #copyOut(event: VirtualEvent, buffer: UserBuffer, offset: number): void {
+    const { failpoints } = this.#world
+    if (event === this.#lost && failpoints.hit('alloc_lost_events')) throw ENOMEM
+    if (failpoints.hit('copy_to_user')) throw EFAULT
+    buffer.copyOut(offset, event.bytes, event.bytes.length)
   }
 
   #drop(event: VirtualEvent): void {

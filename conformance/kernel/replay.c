@@ -64,6 +64,7 @@ struct result { s64 returned; u64 after; }; /* after: offset in the arena of the
 static struct control {
   u32 operations, next;
   pid_t pids[ROLES];
+  u8 exits[ROLES]; /* its exit is an operation */
   u64 arenaUsed;
 } *ctl;
 static char *program;
@@ -183,7 +184,7 @@ static s64 limit(u64 which, u64 value) {
   return setrlimit(r, &l);
 }
 
-/* A page counter of this process; -1 when it cannot be read. */
+/* A page counter of this process, modulo 2^32: the kernel lets it go below 0. -1 when it cannot be read. */
 static s64 counter(u64 which) {
   static char text[8192];
   struct rlimit was, all; /* the case's limit must not count here */
@@ -197,7 +198,7 @@ static s64 counter(u64 which) {
   if (n < 0) return -1;
   text[n] = 0;
   char *line = strstr(text, which ? "VmLck:" : "VmPin:");
-  return line ? strtol(line + 6, 0, 10) / 4 : 0;
+  return line ? (u32)(strtoull(line + 6, 0, 10) / 4) : 0;
 }
 
 union control_fd { char bytes[CMSG_SPACE(sizeof(int))]; struct cmsghdr align; };
@@ -345,7 +346,11 @@ static void runRole(void) {
     while (ctl->next < ctl->operations && ops[ctl->next]->role == role) {
       struct operation *o = ops[ctl->next];
       int was = role;
-      if (o->code == EXIT) { writeAll(toCoordinator[1], "E", 1); _exit(o->args[0]); }
+      if (o->code == EXIT) {
+        ctl->exits[role] = 1;
+        writeAll(toCoordinator[1], "E", 1);
+        _exit(o->args[0]);
+      }
       execute(ctl->next);
       if (was == role) ctl->next++; /* a new child comes back here when its turn has come */
     }
@@ -402,7 +407,7 @@ static void killAll(void) {
 static int deadRole(void) {
   for (int r = 0; r < ROLES; r++) {
     int status;
-    if (ctl->pids[r] && waitpid(ctl->pids[r], &status, WNOHANG) == ctl->pids[r]) {
+    if (ctl->pids[r] && !ctl->exits[r] && waitpid(ctl->pids[r], &status, WNOHANG) == ctl->pids[r]) {
       ctl->pids[r] = 0;
       return WIFSIGNALED(status) ? WTERMSIG(status) : 255;
     }
@@ -481,6 +486,7 @@ static void parse(u32 length) {
   }
   ctl->operations = n;
   ctl->next = 0;
+  memset(ctl->exits, 0, sizeof ctl->exits);
   ctl->arenaUsed = 0;
 }
 

@@ -53,8 +53,12 @@ export const CALLS: Readonly<Partial<Record<OperationCode, Call>>> = {
   [OPERATION.ftruncate]: (process, a) => nothing(process.ftruncate(a.int(0), a.long(1))),
   [OPERATION.setrlimit]: setrlimit,
   [OPERATION.dropCapability]: dropCapability,
-  [OPERATION.counter]: (process, a) =>
-    COUNTERS[a.int(0)] === 'VmPin' ? process.mm.pinnedVm : process.mm.lockedVm,
+  [OPERATION.counter]: counter,
+}
+
+/** Modulo 2^32: the kernel lets it go below 0. */
+function counter({ mm }: Process, a: Arguments): number {
+  return (COUNTERS[a.int(0)] === 'VmPin' ? mm.pinnedVm : mm.lockedVm) >>> 0
 }
 
 function nothing(_done: void): number {

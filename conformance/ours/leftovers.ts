@@ -26,7 +26,6 @@ export function remainsOf(process: Process): Readonly<Record<string, number>> {
   return {
     descriptors: files.descriptors.length,
     lockedPages: user.lockedPages,
-    pinnedVm: mm.pinnedVm,
     lockedVm: mm.lockedVm,
   }
 }
@@ -39,5 +38,11 @@ export function leftBehind(machine: Machine, before: Holdings, processes: readon
     return value === was ? [] : [`${name}: ${was} before, ${value} after`]
   })
   const remains = processes.flatMap((process) => Object.entries(remainsOf(process)))
-  return [...held, ...remains.flatMap(([name, value]) => (value === 0 ? [] : [`${name}: ${value}`]))]
+  const counters = [...remains, ['pinnedVm', pinnedVmOf(processes)] as const]
+  return [...held, ...counters.flatMap(([name, value]) => (value === 0 ? [] : [`${name}: ${value}`]))]
+}
+
+/** Of all together: IOMMU_IOAS_CHANGE_PROCESS lets one pay what another gets back. */
+function pinnedVmOf(processes: readonly Process[]): number {
+  return processes.reduce((sum, { mm }) => sum + mm.pinnedVm, 0)
 }

@@ -40,8 +40,8 @@ export function map(state: FuzzState): void {
   state.context?.mappings.push({ ioas, iova: fixed ? iova : `$${name}.iova`, length, address })
 }
 
-/** /dev/null, and closed ones. A context that maps a file of its own is never released, in the kernel neither. */
-const NO_FILES: readonly bigint[] = [0n, 2n, 900n, 0xffff_ffffn]
+/** Closed ones. A context that maps a file of its own is never released, in the kernel neither. */
+const NO_FILES: readonly bigint[] = [900n, 0xffff_ffffn]
 
 export function mapFile(state: FuzzState): void {
   const { random } = state

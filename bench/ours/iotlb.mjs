@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Hits of the simple unit's IOTLB, in a shuffled order; the frame is read from the entry found. */
-import { Iotlb } from '../../dist/hardware/iommus/simple/iotlb.js'
+import { Iotlb } from '../../dist/hardware/iommus/iotlb.js'
 import { check, passes, shuffled } from './order.mjs'
 
 const READ_WRITE = 3

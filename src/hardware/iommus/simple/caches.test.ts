@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
 import { ACCESS_READ, ACCESS_WRITE, NO_PASID } from '../../pci/messages.ts'
-import { Iotlb } from './iotlb.ts'
+import { Iotlb } from '../iotlb.ts'
 import * as L from './layout.ts'
 import {
   ALL_DEVICE_FLAGS,

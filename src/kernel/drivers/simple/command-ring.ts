@@ -24,7 +24,7 @@ import { NO_PASID } from '../../../hardware/pci/messages.ts'
 import { EVENTS } from '../../../trace/events.ts'
 import type { Recorder } from '../../../trace/recorder.ts'
 import type { World } from '../../../trace/world.ts'
-import type { RegisterAccess } from './registers.ts'
+import type { RegisterAccess } from '../registers.ts'
 import type { RingMemory } from './ring-memory.ts'
 
 // See request-record.ts for constants that are imported constants.

@@ -24,7 +24,7 @@ import {
   reportIommuFault,
   reportUnrecoverable,
 } from '../../iommu/legacy-fault.ts'
-import type { RegisterAccess } from './registers.ts'
+import type { RegisterAccess } from '../registers.ts'
 import type { RingMemory } from './ring-memory.ts'
 import type { SimpleDevices } from './simple-device.ts'
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { pageHi, pageLo } from '../../../base/u64.ts'
 import { COMMAND_RANGE_ALL } from '../../../hardware/iommus/simple/layout.ts'
+import { blockAt, blocksOf, coveringOrder } from '../blocks.ts'
 import type { CommandRing } from './command-ring.ts'
 import type { Attachment, SimpleDomain } from './simple-domain.ts'
 
@@ -21,7 +22,7 @@ export class Invalidation {
   /** `pages` 4 KiB pages from `firstPage` on, for everybody who uses the domain. Nobody does: nothing is cached. */
   range(domain: SimpleDomain, firstPage: number, pages: number): void {
     if (domain.attachments.length === 0) return
-    if (blocksOf(firstPage, pages) > BLOCKS_MAX) this.#cover(domain, firstPage, pages)
+    if (blocksOf(firstPage, pages, BLOCKS_MAX) > BLOCKS_MAX) this.#cover(domain, firstPage, pages)
     else this.#exact(domain, firstPage, pages)
     this.#commands.sync()
   }
@@ -56,15 +57,9 @@ export class Invalidation {
   }
 
   #cover(domain: SimpleDomain, firstPage: number, pages: number): void {
-    const last = firstPage + pages - 1
-    let size = 1
-    let shift = 12
-    while (Math.floor(firstPage / size) !== Math.floor(last / size)) {
-      size *= 2
-      shift++
-    }
-    const page = firstPage - (firstPage % size)
-    this.#block(domain, pageHi(page), pageLo(page), shift)
+    const order = coveringOrder(firstPage, pages)
+    const page = firstPage - (firstPage % 2 ** order)
+    this.#block(domain, pageHi(page), pageLo(page), 12 + order)
   }
 
   #block(domain: SimpleDomain, hi: number, lo: number, shift: number): void {
@@ -76,18 +71,4 @@ export class Invalidation {
       if (attachment.ats) commands.invalidateAtc(attachment.rid, attachment.pasid, hi, lo, shift)
     }
   }
-}
-
-/** Pages of the largest naturally aligned block that starts at the page and is not longer than `pages`. */
-function blockAt(page: number, pages: number): number {
-  let size = 1
-  while (size * 2 <= pages && page % (size * 2) === 0) size *= 2
-  return size
-}
-
-function blocksOf(firstPage: number, pages: number): number {
-  let count = 0
-  const end = firstPage + pages
-  for (let page = firstPage; page < end && count <= BLOCKS_MAX; page += blockAt(page, end - page)) count++
-  return count
 }

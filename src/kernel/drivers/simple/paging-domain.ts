@@ -30,7 +30,7 @@ import {
 import type { PagingOptions } from '../../iommu/driver.ts'
 import type { FrameAllocator } from '../../mm/frame-allocator.ts'
 import type { PhysicalMemory } from '../../../hardware/memory.ts'
-import { DirtyBits } from './dirty-bits.ts'
+import { DirtyBits } from '../dirty-bits.ts'
 import type { Invalidation } from './invalidation.ts'
 import { SimpleDomain } from './simple-domain.ts'
 

@@ -19,7 +19,7 @@ import {
 } from '../../../hardware/iommus/simple/layout.ts'
 import type { PhysicalMemory } from '../../../hardware/memory.ts'
 import type { FrameAllocator } from '../../mm/frame-allocator.ts'
-import type { RegisterAccess } from './registers.ts'
+import type { RegisterAccess } from '../registers.ts'
 import { RingMemory } from './ring-memory.ts'
 import { createDeviceTable, type EntryTable } from './tables.ts'
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { pageOf } from '../../../base/u64.ts'
-import type { LeafSink } from '../../../hardware/page-tables/leaf-operations.ts'
-import type { PageTable } from '../../../hardware/page-tables/page-table.ts'
-import type { DirtyMark, DirtyOps } from '../../iommu/domain.ts'
+import { pageOf } from '../../base/u64.ts'
+import type { LeafSink } from '../../hardware/page-tables/leaf-operations.ts'
+import type { PageTable } from '../../hardware/page-tables/page-table.ts'
+import type { DirtyMark, DirtyOps } from '../iommu/domain.ts'
 
 /** Pages of one harvest: an area is shorter than an address space, a count of its pages is a small integer. */
 const PAGES_MAX: number = 2 ** 30

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-import type { Alarm } from '../../../sim/clock.ts'
-import type { World } from '../../../trace/world.ts'
+import type { Alarm } from '../../sim/clock.ts'
+import type { World } from '../../trace/world.ts'
 import type { Functions } from './functions.ts'
 
 /** Int32 of one message: requester id, PASID, group index, code, private data. */

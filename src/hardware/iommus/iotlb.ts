@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-import * as messages from '../../pci/messages.ts'
-import * as layout from './layout.ts'
+import * as messages from '../pci/messages.ts'
 
 // Local constants become part of the code; imported ones are loaded and checked at each use.
 const { ACCESS_PRIV, ACCESS_WRITE } = messages
-const { COMMAND_RANGE_ALL } = layout
+
+/** Shift that stands for the whole address space. */
+const RANGE_ALL = 64
 
 /** Int32 of one entry: address bits 31:12 with VALID and the granted ACCESS_ bits below, bits 63:32, domain, frame. */
 const STRIDE = 4
@@ -14,7 +15,7 @@ const WAYS = 4
 const SET_WORDS = STRIDE * WAYS
 
 /**
- * Translations of 4 KiB pages by domain, 4-way set-associative, one set in 64 bytes. Entries stay until software
+ * Translations of 4 KiB pages by domain (what that is, the unit says: an int32), 4-way set-associative, one set in 64 bytes. Entries stay until software
  * invalidates them: after it took a mapping away and before it gives the frame to somebody else.
  */
 export class Iotlb {
@@ -74,7 +75,7 @@ export class Iotlb {
       for (let i = 0; i < 1 << (shift - 12); i++) this.#drop(domain, hi, (first + (i << 12)) | 0)
       return
     }
-    const maskHi = shift >= COMMAND_RANGE_ALL ? 0 : shift > 32 ? -1 << (shift - 32) : -1
+    const maskHi = shift >= RANGE_ALL ? 0 : shift > 32 ? -1 << (shift - 32) : -1
     const maskLo = shift >= 32 ? 0 : -1 << shift
     for (let at = 0; at < this.words.length; at += STRIDE) {
       const { words } = this

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-import { assert } from '../../../base/assert.ts'
-import { ITAGS, InvalidationTags } from '../../pci/ats.ts'
-import type { PciFunction } from '../../pci/messages.ts'
+import { assert } from '../../base/assert.ts'
+import { ITAGS, InvalidationTags } from '../pci/ats.ts'
+import type { PciFunction } from '../pci/messages.ts'
 
 /** A function below the unit, and the invalidations that it has not completed. */
 export class ConnectedFunction {

@@ -136,6 +136,13 @@ export abstract class OpenFile {
   /** Calls back at every wake-up of who waits in poll(2), inside the step that wakes. Default: nobody is ever woken. */
   onWake(_callback: () => void): void {}
 
+  /** An eventfd: `signal` adds 1 to it. */
+  get signals(): boolean {
+    return false
+  }
+
+  signal(): void {}
+
   /** `address`: the ioctl's pointer in the caller's memory. Returns the ioctl's result. */
   ioctl(_caller: Caller, _number: number, _addressHi: number, _addressLo: number): number {
     throw ENOTTY

@@ -27,7 +27,8 @@ export type IommuConfig = SimpleConfig | MockConfig
 
 export interface DeviceConfig {
   readonly name: string
-  readonly kind: 'dma-engine'
+  /** What its registers are: an engine's, or those of QEMU's educational device. DMA is the same. */
+  readonly kind: 'dma-engine' | 'edu'
   /** Name of the IOMMU that it is behind. */
   readonly iommu: string
   /** Requester id, 16 bits. Default: 0x0100 and upwards in steps of 8 (bus 1, a device number each). */

@@ -4,6 +4,7 @@ import { PhysicalMemory } from '../hardware/memory.ts'
 import { type OpenOptions, registerIommufd } from '../iommufd/context-file.ts'
 import { DeviceNodes } from '../iommufd/fs/device-nodes.ts'
 import type { ProcessOptions } from '../iommufd/process.ts'
+import { VfioDeviceFile } from '../iommufd/vfio-device/vfio-device-file.ts'
 import type { MockIommu } from '../kernel/drivers/mock/mock-iommu.ts'
 import type { Device } from '../kernel/iommu/device.ts'
 import { IommuCore } from '../kernel/iommu/probe.ts'
@@ -78,6 +79,8 @@ export class Machine {
     this.openOptions = { world: this.world, devices, wakeLatencyNanos: this.latencies.wakeUp, mock: selftest }
     this.nodes = new DeviceNodes()
     registerIommufd(this.nodes, this.openOptions)
+    for (const device of this.#devices)
+      this.nodes.register(device.path, () => new VfioDeviceFile(device.path, device))
   }
 
   get devices(): readonly MachineDevice[] {
@@ -122,6 +125,7 @@ export class Machine {
     this.core.release(removed.device)
     removed.engine.remove()
     removed.iommu.unit.disconnect(removed.engine.rid)
+    this.nodes.unregister(removed.path)
     this.#devices.splice(this.#devices.indexOf(removed), 1)
   }
 

@@ -2,6 +2,9 @@
 import { assert } from '../base/assert.ts'
 import { dmaEngineConfig } from '../hardware/endpoints/dma-engine/config.ts'
 import { DmaEngine } from '../hardware/endpoints/dma-engine/engine.ts'
+import { EduRegisters } from '../hardware/endpoints/dma-engine/registers/edu.ts'
+import { EngineRegisters } from '../hardware/endpoints/dma-engine/registers/engine-registers.ts'
+import type { RegisterSet } from '../hardware/endpoints/dma-engine/registers/register-set.ts'
 import { simpleConfig } from '../hardware/iommus/simple/config.ts'
 import { SimpleIommu } from '../hardware/iommus/simple/unit.ts'
 import type { PhysicalMemory } from '../hardware/memory.ts'
@@ -29,6 +32,10 @@ export interface MachineIommu {
 export interface MachineDevice {
   readonly name: string
   readonly engine: DmaEngine
+  /** What its driver sees of it. */
+  readonly registers: RegisterSet
+  /** Its file, as programs open it. */
+  readonly path: string
   readonly device: Device
   readonly iommu: MachineIommu
 }
@@ -131,5 +138,6 @@ export function plug(
   world.trace.registerDevice(rid, name)
   if (pri !== false) priAllocations.set(rid, pri.allocation ?? pri.capacity)
   core.probe(device, iommu.driver)
-  return { name, engine, device, iommu }
+  const registers = config.kind === 'edu' ? new EduRegisters(world, engine) : new EngineRegisters(engine)
+  return { name, engine, registers, path: `/dev/vfio/devices/vfio${index}`, device, iommu }
 }

@@ -83,12 +83,12 @@ function mmap(process: Process, a: Arguments): number {
   return at === address ? 0 : 1
 }
 
-/** The hard limit goes along upwards. */
+/** The soft limit only. */
 function setrlimit(process: Process, a: Arguments): number {
   const soft = Number(a.word(1))
   const isFiles = LIMITS[a.int(0)] === 'nofile'
   const hard = isFiles ? process.openFilesHard : process.memlockMaxBytes
-  process.setrlimit(isFiles ? RLIMIT_NOFILE : RLIMIT_MEMLOCK, soft, Math.max(soft, hard))
+  process.setrlimit(isFiles ? RLIMIT_NOFILE : RLIMIT_MEMLOCK, soft, hard)
   return 0
 }
 

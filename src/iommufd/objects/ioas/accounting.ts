@@ -36,8 +36,13 @@ export function charge(
   return true
 }
 
-export function uncharge(mode: AccountMode, mm: AddressSpace, user: UserAccount, pages: number): void {
-  mm.pinnedVm -= pages
+/** `false`, and nothing happens: the address space that would have it back has ended (observed on 7.2.13). */
+export function uncharge(mode: AccountMode, mm: AddressSpace, user: UserAccount, pages: number): boolean {
   if (mode === USER) user.lockedPages -= pages
-  else if (mode === MM) mm.lockedVm -= pages
+  else if (mode === MM) {
+    if (!mm.alive && pages > 0) return false
+    mm.lockedVm -= pages
+  }
+  mm.pinnedVm -= pages
+  return true
 }

@@ -8,15 +8,17 @@ import { ACCOUNT_NONE, ACCOUNT_USER, type Pages } from './pages.ts'
 
 /**
  * IOMMU_IOAS_CHANGE_PROCESS: what the context has pinned of files is charged to the calling process from now on.
- * EOPNOTSUPP, EINVAL (memory that is not a file's), ENOMEM (over the limit; nothing changed) (`spec/02` §3.8).
+ * EOPNOTSUPP, EINVAL (memory that is not a file's), ENOMEM (over the limit; nothing changed) (`spec/02` §3.8). EINVAL
+ * also when an address space that paid has ended: all else has happened (observed on 7.2.13, with a warning).
  */
 export function ioasChangeProcess(context: Context, command: IoasChangeProcess, caller: Caller): void {
   if (command.__reserved !== 0) throw EOPNOTSUPP
   const pages = filePages(context)
   const moved = [...pages].filter((entry) => isChargeMoved(entry, caller))
   chargeAll(moved, caller)
-  for (const entry of moved) entry.uncharge(entry.pinnedCount)
+  const failed = moved.filter((entry) => !entry.uncharged())
   for (const entry of pages) entry.changeProcess(caller)
+  if (failed.length > 0) throw EINVAL
 }
 
 /** Each pages object once, by IOAS and address. */

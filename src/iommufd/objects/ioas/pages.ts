@@ -59,6 +59,8 @@ export class Pages implements PinSource {
   counts: PinCounts | undefined = undefined
   /** Areas that show it. */
   users = 0
+  /** Pages charged that are not pinned; below 0: pinned and not charged. Not 0 only once giving back has failed. */
+  #excess = 0
 
   /** `hi, lo`: address of the first byte; `lastHi, lastLo`: of the last. */
   open(
@@ -80,6 +82,7 @@ export class Pages implements PinSource {
     this.writable = writable
     this.accountMode = mode
     this.users = 1
+    this.#excess = 0
     mm.grab()
   }
 
@@ -188,22 +191,33 @@ export class Pages implements PinSource {
     else this.file.unpin(frame, this.writable)
   }
 
-  /** `false`, and nothing happens: over RLIMIT_MEMLOCK of the process that mapped. */
+  /** `pages` more are pinned. `false`, and nothing happens: over RLIMIT_MEMLOCK of the process that mapped. */
   charge(pages: number): boolean {
+    if (this.#excess !== 0) return this.#settle(pages - this.#excess, pages)
     return charge(this.accountMode, this.process!, this.mm!, this.user!, pages)
   }
 
+  /** `pages` fewer are pinned. */
   uncharge(pages: number): void {
-    uncharge(this.accountMode, this.mm!, this.user!, pages)
+    if (this.#excess !== 0) this.#settle(-pages - this.#excess, -pages)
+    else if (!uncharge(this.accountMode, this.mm!, this.user!, pages)) this.#excess = pages
   }
 
-  /** Charges the pinned pages to another process. `false`, and nothing happens: over its limit. */
+  /** Charges another process. `false`, and nothing happens: over its limit. */
   chargeTo(process: Caller): boolean {
-    return charge(this.accountMode, process, process.mm, process.user, this.pinnedCount)
+    return charge(this.accountMode, process, process.mm, process.user, this.pinnedCount + this.#excess)
   }
 
   unchargeFrom(process: Caller): void {
-    uncharge(this.accountMode, process.mm, process.user, this.pinnedCount)
+    uncharge(this.accountMode, process.mm, process.user, this.pinnedCount + this.#excess)
+  }
+
+  /** What is pinned was charged to another process. `false`: this one has ended, and has it still. */
+  uncharged(): boolean {
+    const { pinnedCount } = this
+    const done = uncharge(this.accountMode, this.mm!, this.user!, pinnedCount)
+    this.#excess = done ? 0 : -pinnedCount
+    return done
   }
 
   /** From now on the memory, a file's, is that of another process. What is charged stays as it is. */
@@ -213,6 +227,18 @@ export class Pages implements PinSource {
     this.process = process
     this.mm = process.mm
     this.user = process.user
+  }
+
+  /** Charges the difference, up or down, now that `pinned` more are pinned. */
+  #settle(difference: number, pinned: number): boolean {
+    const { accountMode, mm, user } = this
+    const done =
+      difference < 0
+        ? uncharge(accountMode, mm!, user!, -difference)
+        : charge(accountMode, this.process!, mm!, user!, difference)
+    if (done) this.#excess = 0
+    else if (difference < 0) this.#excess -= pinned
+    return done || difference < 0
   }
 
   #pinAll(mm: AddressSpace): void {

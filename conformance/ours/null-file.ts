@@ -6,6 +6,7 @@ import type { UserBuffer } from '../../src/iommufd/user-memory.ts'
 /** /dev/null: what the descriptors 0, 1 and 2 of a program are. */
 class NullFile extends OpenFile {
   override readonly positioned: boolean = true
+  override readonly executable: boolean = true
 
   protected override release(): void {}
 

@@ -18,6 +18,7 @@ import {
 import { Arguments, CALLS } from './calls.ts'
 import { holdingsOf, leftBehind } from './leftovers.ts'
 import { firstProcess } from './machine.ts'
+import { mapsContextFile } from './own-files.ts'
 
 /** The fork that would have made the process failed. */
 const ESRCH = -3n
@@ -40,7 +41,8 @@ export function runProgram(machine: Machine, program: Program, hooks?: CallHooks
   const before = holdingsOf(machine)
   const run = new ProgramRun(machine, hooks)
   const result = run.run(program)
-  const left = result.ended === undefined ? leftBehind(machine, before, run.processes) : []
+  const isOver = result.ended === undefined && !run.mapsContextFile
+  const left = isOver ? leftBehind(machine, before, run.processes) : []
   return { ...result, left }
 }
 
@@ -49,6 +51,7 @@ class ProgramRun {
   readonly #roles: (Process | undefined)[]
   /** All that there were. */
   readonly processes: Process[] = []
+  mapsContextFile = false
   readonly #answers: Answer[] = []
   readonly #after: Uint8Array[][] = []
   readonly #earlier: Earlier = {
@@ -109,6 +112,7 @@ class ProgramRun {
       const whole = stored.every(Boolean)
       if (code === OPERATION.poke) return this.#answer(whole ? 0n : EFAULT, [], [])
     }
+    if (code === OPERATION.ioctl) this.mapsContextFile ||= mapsContextFile(process, args, before[0])
     const returned = code === OPERATION.peek ? 0n : this.#call(process, operation, args)
     const ended = code === OPERATION.exit
     const loaded = ended ? [] : buffers.map((buffer, index) => load(process, buffer, before[index]))

@@ -201,6 +201,7 @@ export class Areas implements ObjectMapper {
     if (found === undefined || found.start > start) throw ENOMEM
     if ((prot & ~found.maxProt) !== 0) throw EACCES
     const stop = Math.min(end, found.end)
+    if (found.prot === prot) return stop
     this.#cut(start, stop)
     const area = this.list.at(this.list.indexAfter(start))!
     area.prot = prot

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
-const COMMANDS = ['check', 'record', 'fuzz', 'coverage']
+const COMMANDS = ['check', 'record', 'fuzz', 'coverage', 'selftest']
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const [name = 'check', ...args] = process.argv.slice(2)

@@ -27,6 +27,7 @@ const NUMBERS = {
   EEXIST: 17,
   ENODEV: 19,
   ENOTDIR: 20,
+  EISDIR: 21,
   EINVAL: 22,
   EMFILE: 24,
   ENOTTY: 25,
@@ -71,6 +72,7 @@ export const EBUSY: Errno = new ErrnoValue('EBUSY')
 export const EEXIST: Errno = new ErrnoValue('EEXIST')
 export const ENODEV: Errno = new ErrnoValue('ENODEV')
 export const ENOTDIR: Errno = new ErrnoValue('ENOTDIR')
+export const EISDIR: Errno = new ErrnoValue('EISDIR')
 export const EINVAL: Errno = new ErrnoValue('EINVAL')
 export const EMFILE: Errno = new ErrnoValue('EMFILE')
 export const ENOTTY: Errno = new ErrnoValue('ENOTTY')

@@ -17,7 +17,10 @@ const DEATH_MILLIS = 1000
 
 const DEFAULT_MACHINE: MachineConfig = {
   iommus: [{ name: 'iommu0', model: 'simple' }],
-  devices: [{ name: 'dma0', kind: 'dma-engine', iommu: 'iommu0' }],
+  devices: [
+    { name: 'edu0', kind: 'edu', iommu: 'iommu0' },
+    { name: 'dma0', kind: 'dma-engine', iommu: 'iommu0' },
+  ],
 }
 
 /** What a kernel built for testing has. */

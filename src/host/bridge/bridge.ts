@@ -7,8 +7,10 @@ import type { System } from '../sys/system.ts'
 import type { Outcome, Ports } from './calls/handler.ts'
 import { handlerOf } from './calls/table.ts'
 import { FileRegistry } from './file-registry.ts'
+import { FolderStandIns } from './folder-stand-ins.ts'
 import { MappedFiles } from './mapped-files.ts'
-import { IOMMU_NODE, Nodes, VFIO_NODE } from './nodes.ts'
+import { deviceNode, IOMMU_NODE, type Node, NodeTree, VFIO_NODE } from './node-tree.ts'
+import { Nodes } from './nodes.ts'
 import { Listener } from './notifications.ts'
 import { PinnedPages } from './pinned-pages.ts'
 import { ProgramPaths } from './program-paths.ts'
@@ -56,7 +58,9 @@ export class Bridge {
     this.registry = new FileRegistry(system)
     this.pages = new PinnedPages(machine.memory)
     this.#queues = new QueueStandIns(system, this.registry)
-    const paths = new ProgramPaths(system)
+    const tree = new NodeTree(nodesOf(machine))
+    const folders = new FolderStandIns(system, tree)
+    const paths = new ProgramPaths(system, folders)
     const common = { system, listener: this.#listener, registry: this.registry, reserved }
     const standIns = new DeviceStandIns(system, this.registry)
     const copySpace = allocateCopySpace(system)
@@ -78,7 +82,8 @@ export class Bridge {
       threads,
       paths,
       mappedFiles: new MappedFiles(machine.memory, standIns),
-      nodes: new Nodes(paths, [IOMMU_NODE, VFIO_NODE]),
+      folders,
+      nodes: new Nodes(paths, tree),
       devices: machine.nodes,
       scratch: system.arena.allocate(PAGE_BYTES),
     }
@@ -106,6 +111,7 @@ export class Bridge {
 
   close(): void {
     this.registry.close()
+    this.#ports.folders.close()
     closeSync(this.#listener.fd)
   }
 
@@ -150,4 +156,8 @@ export class Bridge {
     clock.synchronize()
     return Math.max(0, next - clock.now)
   }
+}
+
+function nodesOf({ devices }: Machine): Node[] {
+  return [IOMMU_NODE, VFIO_NODE, ...devices.map(({ path }, index) => deviceNode(path, index))]
 }

@@ -117,6 +117,19 @@ describe('the filter', () => {
     expect([mmap(2n), mmap(0x21n), mmap(0x22n), mmap(0x12n)]).toEqual([ALLOW, ALLOW, ALLOW, ALLOW])
   })
 
+  it('traps pread and pwrite by the offset', () => {
+    for (const number of [17, 18]) {
+      const at = (offset: bigint): number => verdict({ number, values: [3n, 0n, 8n, offset] })
+      expect([at(2n ** 40n), at(8n * 2n ** 40n + 4095n)]).toEqual([NOTIFY, NOTIFY])
+      expect([at(0n), at(2n ** 40n - 1n), at(16n * 2n ** 40n), at(2n ** 64n - 1n)]).toEqual([
+        ALLOW,
+        ALLOW,
+        ALLOW,
+        ALLOW,
+      ])
+    }
+  })
+
   it('is small', () => {
     expect(program.length / 8).toBeLessThan(128)
   })

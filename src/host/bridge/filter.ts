@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The filter that a program runs behind. */
+import { REGION_STRIDE } from '../../iommufd/vfio-device/regions.ts'
 import { assemble, compute, give, type Line, load, whenAtLeast, whenEqual } from './bpf.ts'
 import { type TrappedCall, TRAPPED_CALLS, type When } from './trapped-calls.ts'
 
@@ -28,6 +29,10 @@ const MAP_TYPE = 0xf
 const MAP_ANONYMOUS = 0x20
 const MAP_SHARED = 1
 const MAP_SHARED_VALIDATE = 3
+
+/** High words of offsets in regions of devices. */
+const REGION_HI_FIRST: number = REGION_STRIDE / 2 ** 32
+const REGION_HI_END: number = 16 * REGION_HI_FIRST
 
 const RECORD_BYTES = 40
 /** Reads from here on are taken for reads of something else. */
@@ -66,6 +71,10 @@ export function buildFilter({ first, end }: FilterOptions): Uint8Array {
     compute('and', MAP_TYPE | MAP_ANONYMOUS),
     whenEqual(MAP_SHARED, 'always'),
     whenEqual(MAP_SHARED_VALIDATE, 'always', 'allow'),
+    'region',
+    load(argument(3) + 4),
+    whenAtLeast(REGION_HI_END, 'allow'),
+    whenAtLeast(REGION_HI_FIRST, 'always', 'allow'),
     'records',
     ...inRange(first, end, 'count'),
     'count',

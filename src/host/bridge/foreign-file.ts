@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, fstatSync, statfsSync } from 'node:fs'
+import { closeSync, fstatSync, readlinkSync, statfsSync, writeSync } from 'node:fs'
 import { OpenFile } from '../../iommufd/files.ts'
 import type { FilePages } from '../../iommufd/user-memory.ts'
 import { HUGETLBFS, type SharedObjects, TMPFS } from './shared-objects.ts'
+
+/** What an eventfd counts up by. */
+const ONE: Uint8Array = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)
 
 /** A file of the program that is none of ours: known by its memory only. */
 export class ForeignFile extends OpenFile implements FilePages {
@@ -23,6 +26,18 @@ export class ForeignFile extends OpenFile implements FilePages {
     return this.#type === TMPFS || this.#type === HUGETLBFS ? this : undefined
   }
 
+  override get signals(): boolean {
+    return readlinkSync(`/proc/self/fd/${this.#fd}`) === 'anon_inode:[eventfd]'
+  }
+
+  override signal(): void {
+    try {
+      writeSync(this.#fd, ONE)
+    } catch (error) {
+      if (!isFull(error)) throw error
+    }
+  }
+
   pin(page: number): number {
     const { dev, ino } = fstatSync(this.#fd)
     const path = `/proc/self/fd/${this.#fd}`
@@ -36,4 +51,9 @@ export class ForeignFile extends OpenFile implements FilePages {
   protected override release(): void {
     closeSync(this.#fd)
   }
+}
+
+/** A counter at its end. */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN'
 }

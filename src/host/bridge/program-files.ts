@@ -112,7 +112,7 @@ export class ProgramFiles extends FdTable {
   /** A new stand-in: the file is released when the last descriptor of it is closed. */
   standIn(file: OpenFile): number {
     const { devices, queues } = this.#ports
-    const isQueue = file.read !== OpenFile.prototype.read
+    const isQueue = !file.positioned && file.read !== OpenFile.prototype.read
     return isQueue ? queues.create(file) : devices.create(file)
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Which file a program means by a path: for the few that may be ours. */
 import type { FileIdentity, System } from '../sys/system.ts'
+import type { FolderStandIns } from './folder-stand-ins.ts'
 
 const LINKS_MAX = 40
 const PATH_BYTES_MAX = 4096
@@ -12,9 +13,11 @@ export class ProgramPaths {
   readonly #at: number
   readonly #text: Buffer
   readonly #identity: FileIdentity = { device: 0, inode: 0 }
+  readonly #folders: FolderStandIns
 
-  constructor(system: System) {
+  constructor(system: System, folders: FolderStandIns) {
     this.#system = system
+    this.#folders = folders
     this.#at = system.arena.allocate(PATH_BYTES_MAX)
     const { buffer, byteOffset } = system.arena.bytes
     this.#text = Buffer.from(buffer, byteOffset + this.#at, PATH_BYTES_MAX)
@@ -77,10 +80,13 @@ export class ProgramPaths {
   }
 
   #folderOf(tid: number, folder: number): string | undefined {
-    return this.#system.readLink(0, folder < 0 ? `/proc/${tid}/cwd` : `/proc/${tid}/fd/${folder}`)
+    const link = folder < 0 ? `/proc/${tid}/cwd` : `/proc/${tid}/fd/${folder}`
+    const path = this.#system.readLink(0, link)
+    return path === undefined ? undefined : this.#folders.originalOf(path)
   }
 
   #exists(tid: number, path: string): boolean {
+    if (this.#folders.has(path)) return true
     return this.#system.identify(0, `/proc/${tid}/root${path}/.`, this.#identity) === 0
   }
 }

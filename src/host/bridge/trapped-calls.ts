@@ -7,9 +7,9 @@
 /**
  * `always`; `iommu`: an ioctl of type `;`, or on a reserved descriptor; `reserved`: the first argument is a descriptor of
  * the range kept for fault queues; `records`: that, or a count that a fault queue's records could have; `duplicate`: that,
- * and the command makes a second descriptor; `mapping`: shared memory of a file; `refuse`: answered ENOSYS at once.
+ * and the command makes a second descriptor; `mapping`: shared memory of a file; `region`: an offset that only regions of devices have; `refuse`: answered ENOSYS at once.
  */
-export type When = 'always' | 'iommu' | 'reserved' | 'records' | 'duplicate' | 'mapping' | 'refuse'
+export type When = 'always' | 'iommu' | 'reserved' | 'records' | 'duplicate' | 'mapping' | 'region' | 'refuse'
 
 export type CallName =
   | 'read'
@@ -17,6 +17,8 @@ export type CallName =
   | 'ioctl'
   | 'readv'
   | 'writev'
+  | 'pread'
+  | 'pwrite'
   | 'preadv2'
   | 'pwritev2'
   | 'mmap'
@@ -54,6 +56,8 @@ export const TRAPPED_CALLS: readonly TrappedCall[] = [
   { name: 'read', x64: 0, i386: 3, when: 'records' },
   { name: 'write', x64: 1, i386: 4, when: 'reserved' },
   { name: 'ioctl', x64: 16, i386: 54, when: 'iommu' },
+  { name: 'pread', x64: 17, when: 'region' },
+  { name: 'pwrite', x64: 18, when: 'region' },
   { name: 'readv', x64: 19, i386: 145, when: 'reserved' },
   { name: 'writev', x64: 20, i386: 146, when: 'reserved' },
   { name: 'mmap', x64: 9, i386: 192, when: 'mapping' },

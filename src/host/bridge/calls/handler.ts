@@ -2,6 +2,7 @@
 import type { DeviceNodes } from '../../../iommufd/fs/device-nodes.ts'
 import type { System } from '../../sys/system.ts'
 import type { FileRegistry } from '../file-registry.ts'
+import type { FolderStandIns } from '../folder-stand-ins.ts'
 import type { MappedFiles } from '../mapped-files.ts'
 import type { Nodes } from '../nodes.ts'
 import type { Listener } from '../notifications.ts'
@@ -22,6 +23,7 @@ export interface Ports {
   readonly devices: DeviceNodes
   readonly reserved: ReservedRange
   readonly mappedFiles: MappedFiles
+  readonly folders: FolderStandIns
   /** Place in the arena of a page, for one call's structs. */
   readonly scratch: number
 }

@@ -3,8 +3,14 @@
 import { EACCES, EFAULT, EINVAL, EOPNOTSUPP } from '../../../base/errno.ts'
 import * as n from '../../sys/numbers.ts'
 import { ARCH_I386 } from '../filter.ts'
-import type { Node } from '../nodes.ts'
-import { writeStat, writeStatI386, writeStatx } from '../stat-structs.ts'
+import {
+  folderLookedAt,
+  type Looked,
+  lookedAt,
+  writeStat,
+  writeStatI386,
+  writeStatx,
+} from '../stat-structs.ts'
 import type { Outcome, Ports } from './handler.ts'
 
 const X_OK = 1
@@ -64,8 +70,9 @@ function status(ports: Ports, folder: number, pathIndex: number, flags: number):
 }
 
 function permission(ports: Ports, folder: number, pathIndex: number, mode: number, flags: number): Outcome {
-  if (nodeAt(ports, folder, pathIndex, flags) === undefined) return 'proceed'
-  if ((mode & X_OK) !== 0) throw EACCES
+  const node = nodeAt(ports, folder, pathIndex, flags)
+  if (node === undefined) return 'proceed'
+  if ((mode & X_OK & ~node.mode) !== 0) throw EACCES
   return 0
 }
 
@@ -76,7 +83,7 @@ function link(ports: Ports, folder: number, pathIndex: number): Outcome {
   if (path === undefined || path === '') return 'proceed'
   const found = nodes.find(listener.tid, folder, path, false)
   if (found === undefined || found.kind === 'status') return 'proceed'
-  if (found.kind === 'node') throw EINVAL
+  if (found.kind !== 'open file') throw EINVAL
   const held = registry.find(n.AT_FDCWD, found.path)
   if (held === undefined) return 'proceed'
   const { name } = held.file
@@ -87,17 +94,25 @@ function link(ports: Ports, folder: number, pathIndex: number): Outcome {
   return copyOut(ports, pathIndex + 1, length) === 0 ? length : 'proceed'
 }
 
-function nodeAt(ports: Ports, folder: number, pathIndex: number, flags: number): Node | undefined {
-  const { listener, paths, nodes, registry, threads } = ports
+function nodeAt(ports: Ports, folder: number, pathIndex: number, flags: number): Looked | undefined {
+  const { listener, paths, nodes, registry, threads, folders } = ports
   const path = paths.read(listener.tid, listener.argument(pathIndex))
   if (path === undefined) return undefined
   if (path === '') {
     if ((flags & n.AT_EMPTY_PATH) === 0 || registry.size === 0) return undefined
-    return nodes.named(threads.find(listener.tid, folder)?.name)
+    return named(ports, threads.find(listener.tid, folder)?.name)
   }
   const found = nodes.find(listener.tid, folder, path, (flags & n.AT_SYMLINK_NOFOLLOW) === 0)
-  if (found?.kind !== 'open file') return found?.kind === 'node' ? found.node : undefined
-  return nodes.named(registry.find(n.AT_FDCWD, found.path)?.file.name)
+  if (found?.kind === 'folder') return folderLookedAt(folders.identify(found.folder))
+  if (found?.kind === 'node') return lookedAt(found.node)
+  return found?.kind === 'open file'
+    ? named(ports, registry.find(n.AT_FDCWD, found.path)?.file.name)
+    : undefined
+}
+
+function named({ nodes }: Ports, name: string | undefined): Looked | undefined {
+  const node = nodes.named(name)
+  return node === undefined ? undefined : lookedAt(node)
 }
 
 /** From the scratch to the address in an argument. */

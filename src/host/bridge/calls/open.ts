@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** open(2) and its kin. */
 import { closeSync } from 'node:fs'
-import { EEXIST, ENOTDIR } from '../../../base/errno.ts'
+import { EEXIST, EISDIR, ENOTDIR } from '../../../base/errno.ts'
 import type { OpenFile } from '../../../iommufd/files.ts'
 import * as n from '../../sys/numbers.ts'
+import type { NodeFolder } from '../node-tree.ts'
 import type { Found } from '../nodes.ts'
 import { isGone } from '../notifications.ts'
 import type { Program } from '../threads.ts'
@@ -46,12 +47,26 @@ function openPath(ports: Ports, folder: number, address: number, flags: number):
   if (found === undefined || !listener.valid) return 'proceed'
   if ((flags & n.O_PATH) !== 0) return 'proceed'
   if (found.kind === 'status') return openStatus(ports, found, flags)
+  if (found.kind === 'folder') return openFolder(ports, found.folder, flags)
   if ((flags & n.O_DIRECTORY) !== 0) throw ENOTDIR
   if ((flags & n.O_CREAT) !== 0 && (flags & n.O_EXCL) !== 0) throw EEXIST
   return openFound(ports, found, flags)
 }
 
-function openFound(ports: Ports, found: Exclude<Found, { kind: 'status' }>, flags: number): Outcome {
+function openFolder({ listener, folders }: Ports, folder: NodeFolder, flags: number): Outcome {
+  if ((flags & n.O_ACCMODE) !== n.O_RDONLY) throw EISDIR
+  const source = folders.open(folder)
+  if (source < 0) return source
+  const result = listener.addDescriptor({ source, closeOnExec: (flags & n.O_CLOEXEC) !== 0, answers: true })
+  closeSync(source)
+  return result < 0 && !isGone(result) ? result : 'answered'
+}
+
+function openFound(
+  ports: Ports,
+  found: Exclude<Found, { kind: 'status' | 'folder' }>,
+  flags: number,
+): Outcome {
   const { listener, devices, registry, threads } = ports
   const program = threads.serve(listener.tid)
   if (program === undefined) return 'proceed'

@@ -19,7 +19,7 @@ import {
 } from './look.ts'
 import { mmap } from './map.ts'
 import { creat, open, openat, openat2 } from './open.ts'
-import { preadv2, pwritev2, read, readv, write, writev } from './transfer.ts'
+import { pread, preadv2, pwrite, pwritev2, read, readv, write, writev } from './transfer.ts'
 
 /** `undefined`: answered by the filter alone. */
 const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
@@ -29,6 +29,8 @@ const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
   mmap,
   readv,
   writev,
+  pread,
+  pwrite,
   preadv2,
   pwritev2,
   fcntl,

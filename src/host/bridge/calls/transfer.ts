@@ -39,6 +39,14 @@ export function writev(ports: Ports): Outcome {
   return vector(ports, 'write')
 }
 
+export function pread(ports: Ports): Outcome {
+  return positioned(ports, 'read')
+}
+
+export function pwrite(ports: Ports): Outcome {
+  return positioned(ports, 'write')
+}
+
 export function preadv2(ports: Ports): Outcome {
   return vectorAt(ports, 'read')
 }
@@ -53,6 +61,19 @@ function single(ports: Ports, way: Way): Outcome {
   if (file === undefined) return 'proceed'
   const [hi, lo] = [listener.argumentsHi, listener.argumentsLo]
   return transfer(ports, file, way, { hi: hi[1]!, lo: lo[1]!, bytes: toNumber(hi[2]!, lo[2]!) })
+}
+
+function positioned(ports: Ports, way: Way): Outcome {
+  const { listener, threads } = ports
+  const file = findFile(ports, way)
+  if (file === undefined) return 'proceed'
+  if (!file.positioned) throw ESPIPE
+  const [hi, lo] = [listener.argumentsHi, listener.argumentsLo]
+  const bytes = toNumber(hi[2]!, lo[2]!)
+  if (toNumber(hi[1]!, lo[1]!) + bytes > USER_END) throw EFAULT
+  const buffer = new MemoryBuffer(threads.program.memory, hi[1]!, lo[1]!, Math.min(bytes, BYTES_MAX))
+  const offset = listener.argument(3)
+  return way === 'read' ? file.pread(buffer, offset) : file.pwrite(buffer, offset)
 }
 
 /** An offset of -1 is the file's own, which ours have none of. */

@@ -43,12 +43,14 @@ export function findProgram(name: string, cure: string): string {
   return found
 }
 
-/** Compiles `kernel/NAME.c` where it is newer than its program. */
+/** Compiles `kernel/NAME.c` where a source is newer than its program. */
 function buildStatic(root: string, name: string): string {
-  const source = join(root, 'conformance/kernel', `${name}.c`)
+  const sources = join(root, 'conformance/kernel')
+  const source = join(sources, `${name}.c`)
   const folder = join(cacheFolder(), 'guest')
   const program = join(folder, name)
-  if (modified(program) > modified(source)) return program
+  const newest = Math.max(...[source, join(sources, 'calls.h')].map(modified))
+  if (modified(program) > newest) return program
   mkdirSync(folder, { recursive: true })
   const compiler = findProgram('cc', 'install a C compiler')
   execFileSync(compiler, ['-std=gnu99', '-static', '-O2', '-w', '-o', program, source], { stdio: 'inherit' })

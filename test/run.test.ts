@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Finished, iopf, MAIN, ROOT } from '../src/cli/child.suite.ts'
 
@@ -28,8 +28,12 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 function compiled(name: string, ...flags: string[]): string {
-  const program = join(folder, name + flags.join(''))
-  execFileSync('cc', ['-O1', '-w', '-pthread', ...flags, '-o', program, join(SOURCES, `${name}.c`)])
+  return compiledFrom(join(SOURCES, `${name}.c`), ...flags)
+}
+
+function compiledFrom(source: string, ...flags: string[]): string {
+  const program = join(folder, basename(source, '.c') + flags.join(''))
+  execFileSync('cc', ['-O1', '-w', '-pthread', ...flags, '-o', program, source])
   return program
 }
 
@@ -111,6 +115,28 @@ describe.skipIf(reason !== undefined)('iopf run', () => {
       "const fs = require('fs'); console.log(fs.openSync('/dev/iommu', 'r+') > 2, fs.statSync('/dev/iommu').isCharacterDevice())"
     const words = ['env', '-u', 'NO_COLOR', '-u', 'FORCE_COLOR', process.execPath, '-e', script]
     expect(lines(await run('--', ...words))).toEqual(['true true'])
+  })
+
+  it('lists the devices', async () => {
+    const end = await run(
+      '--',
+      'sh',
+      '-c',
+      'find /dev/vfio; stat -c %F /dev/vfio/devices /dev/vfio/devices/vfio1',
+    )
+    expect(lines(end).toSorted()).toEqual([
+      '/dev/vfio',
+      '/dev/vfio/devices',
+      '/dev/vfio/devices/vfio0',
+      '/dev/vfio/devices/vfio1',
+      '/dev/vfio/vfio',
+      'character special file',
+      'directory',
+    ])
+  })
+
+  it.skipIf(!hasPython)('runs the pager in Python', async () => {
+    expect(lines(await run('--', 'python3', join(ROOT, 'examples/pager.py')))).toEqual(PAGER)
   })
 
   it.skipIf(!hasPython)('runs Python', async () => {
@@ -203,6 +229,15 @@ describe.skipIf(reason !== undefined || !hasCompiler)('a C program under iopf ru
     ])
   })
 
+  it('pages for a device', async () => {
+    expect(lines(await run('--', compiledFrom(join(ROOT, 'examples/pager.c'))))).toEqual(PAGER)
+  })
+
+  it('can end when whoever serves it was killed', async () => {
+    const { stdout, signal } = await run('--', compiled('orphan'))
+    expect([stdout, signal]).toEqual(['afterwards ENOSYS\n', 'SIGKILL'])
+  })
+
   it('may have threads', async () => {
     expect(lines(await run('--', compiled('threads')))).toEqual(['8000 calls, 0 failed, next id 1'])
   })
@@ -235,6 +270,12 @@ describe.skipIf(reason !== undefined || !hasCompiler)('a C program under iopf ru
     ])
   })
 })
+
+const PAGER = [
+  'page 0x100000 is missing: mapped',
+  'page 0x101000 is missing: mapped',
+  'the device has read "over the edge of a page"',
+]
 
 function ours(name: string): string {
   return `${name} a context of its own`

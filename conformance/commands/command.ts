@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { CaseError } from '../format/parse.ts'
-import { GuestError } from '../kernel/guest.ts'
+import { GuestError } from '../kernel/replayer.ts'
 import { HostError } from '../kernel/reference.ts'
 
 /** A command: the project's root and its arguments in, its exit code out. */

@@ -64,7 +64,7 @@ async function recordAll(guest: Guest, kind: KernelKind, cases: readonly LoadedC
       const label = encoded.labels[result.ended.operation]
       process.stderr.write(`${test.file}:${label?.line ?? 0}: ${label?.text}: ${result.ended.why}\n`)
     })
-    warnAbout(guest.kernelLog())
+    warnAbout(guest.log())
   } finally {
     await guest.close()
   }

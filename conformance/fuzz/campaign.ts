@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-import { type Guest, GuestError } from '../kernel/guest.ts'
+import type { Guest } from '../kernel/guest.ts'
+import { GuestError } from '../kernel/replayer.ts'
 import { BothSides, type Divergence, type SidesResult } from './both-sides.ts'
 import { type FuzzOptions, generateSteps } from './generate.ts'
 import { shrink } from './shrink.ts'
@@ -114,6 +115,6 @@ const LEFT_BEHIND = /iommufd_device_unbind|__iommu_group_free_device|iommufd_fop
 const HARMLESS = /iommu_pt\.h|iopf_queue_flush_dev/
 
 function warningsOf(guest: Guest): string[] {
-  const lines = guest.kernelLog().split('\n')
+  const lines = guest.log().split('\n')
   return lines.filter((line) => /WARNING:|BUG:|Oops/.test(line) && !HARMLESS.test(line))
 }

@@ -64,7 +64,7 @@ export function vfioUnmapDma(context: Context, argument: UserArgument): void {
   const sizeHi = view.getInt32(20, true)
   const all = (flags & VFIO_DMA_UNMAP_FLAG_ALL) !== 0
   if (all && (iovaLo | iovaHi | sizeLo | sizeHi) !== 0) throw EINVAL
-  if (!all && !ioas.largePages) cutEnds(ioas, iovaHi, iovaLo, sizeHi, sizeLo)
+  if (!all && !ioas.largePages) cutEnds(context, ioas, iovaHi, iovaLo, sizeHi, sizeLo)
   try {
     if (all) unmapRange(ioas, 0, 0, -1, -1)
     else unmapLength(ioas, iovaHi, iovaLo, sizeHi, sizeLo)
@@ -76,11 +76,19 @@ export function vfioUnmapDma(context: Context, argument: UserArgument): void {
 }
 
 /** The end first; a cut that was made stays when the other one fails. */
-function cutEnds(ioas: IoasObject, hi: number, lo: number, sizeHi: number, sizeLo: number): void {
+function cutEnds(
+  context: Context,
+  ioas: IoasObject,
+  hi: number,
+  lo: number,
+  sizeHi: number,
+  sizeLo: number,
+): void {
+  const { failpoints } = context.world
   edge.add(hi, lo, sizeHi, sizeLo)
   edge.subtract(edge.hi, edge.lo, 0, 1)
-  ioas.cutArea(edge.hi, edge.lo)
+  ioas.cutArea(edge.hi, edge.lo, failpoints)
   if ((hi | lo) === 0) return
   edge.subtract(hi, lo, 0, 1)
-  ioas.cutArea(edge.hi, edge.lo)
+  ioas.cutArea(edge.hi, edge.lo, failpoints)
 }

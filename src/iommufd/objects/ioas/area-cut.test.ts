@@ -18,7 +18,7 @@ function mapEight(): void {
 
 /** `lo`: the last byte of the lower part. */
 function cut(lo: number): string {
-  return codeOf(() => rig.object(ioas).cutArea(0, lo))
+  return codeOf(() => rig.object(ioas).cutArea(0, lo, rig.world.failpoints))
 }
 
 describe('cutting an area (spec/02 §10, §12; observed on 7.2.13)', () => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-import { EBUSY, EINVAL, EOPNOTSUPP } from '../../../base/errno.ts'
+import { EBUSY, EINVAL, ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
 import type { RangeMap } from '../../../base/range-map.ts'
 import type { Domain } from '../../../kernel/iommu/domain.ts'
+import type { Failpoints } from '../../../sim/failpoint.ts'
 import type { Area, AreaPool } from './areas.ts'
 
 /** What of an IOAS takes part in a cut. */
@@ -15,15 +16,16 @@ interface CutSpace {
 
 /**
  * Makes two areas of the one that shows the byte (hi, lo) and goes on behind it: the first ends there. In the domains
- * nothing changes. EBUSY, EOPNOTSUPP, EINVAL (`spec/02` §10, §12; order observed on 7.2.13).
+ * nothing changes. EBUSY, EOPNOTSUPP, EINVAL, ENOMEM (`spec/02` §10, §12; order observed on 7.2.13).
  */
-export function cutArea(space: CutSpace, hi: number, lo: number): void {
+export function cutArea(space: CutSpace, hi: number, lo: number, failpoints: Failpoints): void {
   const { areas } = space
   const slot = areas.find(hi, lo)
   if (slot < 0) return
   const area = areas.valueAt(slot)
   if (area.lastHi === hi && area.lastLo === lo) return
   checkCut(space, area, lo)
+  if (failpoints.hit('alloc_area')) throw ENOMEM
   areas.remove(slot)
   const upper = splitOff(space, area, hi, lo)
   areas.insert(area.startHi, area.startLo, area.lastHi, area.lastLo, area)

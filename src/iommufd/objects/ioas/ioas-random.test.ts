@@ -202,7 +202,7 @@ class Walk {
     const ioas = this.rig.object(this.spaces[space]!)
     const pinned = inside && this.#isPinned(space, area)
     const refused = inside && ((ioas.largePages && this.domains[space]!.length > 0) || pinned)
-    expect(codeOf(() => ioas.cutArea(0, iova - 1))).toBe(refused ? 'EINVAL' : 'ok')
+    expect(codeOf(() => ioas.cutArea(0, iova - 1, this.rig.world.failpoints))).toBe(refused ? 'EINVAL' : 'ok')
     if (!inside || refused) return
     this.model.areas = this.model.areas.filter((entry) => entry !== area)
     const low = iova - area.iova

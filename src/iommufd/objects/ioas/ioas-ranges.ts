@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { EADDRINUSE, EINVAL, EMSGSIZE, EOPNOTSUPP } from '../../../base/errno.ts'
+import { EADDRINUSE, EINVAL, EMSGSIZE, ENOMEM, EOPNOTSUPP } from '../../../base/errno.ts'
 import { ByteRange } from '../../../base/range-map.ts'
 import { compareU64 } from '../../../base/u64.ts'
 import { type IoasAllowIovas, type IoasIovaRanges, IovaRange } from '../../abi/index.ts'
@@ -77,7 +77,7 @@ export function ioasIovaRanges(context: Context, command: IoasIovaRanges, caller
   if (count > capacity) throw EMSGSIZE
 }
 
-/** IOMMU_IOAS_ALLOW_IOVAS: EOPNOTSUPP, ENOENT, EFAULT, EINVAL, EADDRINUSE; replaces the whole list (`spec/02` §3.6). */
+/** IOMMU_IOAS_ALLOW_IOVAS: EOPNOTSUPP, ENOENT, EFAULT, EINVAL, ENOMEM, EADDRINUSE; replaces the whole list (`spec/02` §3.6). */
 export function ioasAllowIovas(context: Context, command: IoasAllowIovas, caller: Caller): void {
   if (command.__reserved !== 0) throw EOPNOTSUPP
   const ioas = getIoas(context, command.ioas_id)
@@ -86,6 +86,7 @@ export function ioasAllowIovas(context: Context, command: IoasAllowIovas, caller
   for (let i = 0; i < command.num_iovas >>> 0; i++) {
     const { start_hi, start_lo, last_hi, last_lo } = array.read(i)
     if (compareU64(start_hi, start_lo, last_hi, last_lo) >= 0) throw EINVAL
+    if (context.world.failpoints.hit('alloc_allowed')) throw ENOMEM
     if (!allowed.insert(start_hi, start_lo, last_hi, last_lo, true)) throw EINVAL
   }
   checkNotReserved(ioas, allowed)

@@ -6,6 +6,7 @@ import { PAGE_BYTES, PAGE_SHIFT, pageHi, pageLo } from '../../../base/u64.ts'
 import type { Device } from '../../../kernel/iommu/device.ts'
 import type { Domain } from '../../../kernel/iommu/domain.ts'
 import { RESERVED_DIRECT_RELAXABLE } from '../../../kernel/iommu/driver.ts'
+import type { Failpoints } from '../../../sim/failpoint.ts'
 import { cutArea } from './area-cut.ts'
 import { type Area, AreaPool } from './areas.ts'
 import { IommufdObject, OBJECT_IOAS } from '../object-table.ts'
@@ -84,10 +85,10 @@ export class IoasObject extends IommufdObject {
 
   /**
    * Cuts the area that goes on behind the byte (hi, lo), so that it ends there. EINVAL: unaligned, pinned by an access, or
-   * in a domain with large pages; EBUSY; EOPNOTSUPP: a dma-buf's.
+   * in a domain with large pages; EBUSY; EOPNOTSUPP: a dma-buf's; ENOMEM.
    */
-  cutArea(hi: number, lo: number): void {
-    cutArea(this, hi, lo)
+  cutArea(hi: number, lo: number, failpoints: Failpoints): void {
+    cutArea(this, hi, lo, failpoints)
   }
 
   removeAll(): void {

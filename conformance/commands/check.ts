@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-import { checkCase } from '../record/check-case.ts'
+import { checkCase, type Verdict } from '../record/check-case.ts'
 import { sweepProgram } from '../ours/sweep.ts'
 import { findCases, loadCase, type LoadedCase } from '../record/files.ts'
+import { checkThroughRun } from '../through-run/check.ts'
+import { forRun } from '../through-run/choice.ts'
 import { describe } from './describe.ts'
 import { type Command, command, parsedArgs } from './command.ts'
 
@@ -9,17 +11,19 @@ const HELP = `Usage: npm run conformance -- [options] [case or folder ...]
 
 Runs the cases on our side and compares with what the kernel answered.
 
-  --sweep     instead: every failure point of each case fails once
-  --verbose   one line a case
-  --help      this text
+  --sweep         instead: every failure point of each case fails once
+  --through-run   instead: the C replayer runs the cases as a program under iopf run --mock (needs cc and a built dist/)
+  --verbose       one line a case
+  --help          this text
 `
 
 /** `npm run conformance`. */
 export const run: Command = command(check)
 
-function check(root: string, args: readonly string[]): number {
+async function check(root: string, args: readonly string[]): Promise<number> {
   const { values, positionals } = parsedArgs(args, {
     sweep: { type: 'boolean', default: false },
+    'through-run': { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   })
@@ -28,13 +32,16 @@ function check(root: string, args: readonly string[]): number {
     return 0
   }
   const cases = findCases(root, positionals).map((path) => loadCase(root, path))
-  return values.sweep ? sweepAll(cases) : checkAll(cases, values.verbose)
+  if (values.sweep) return sweepAll(cases)
+  if (!values['through-run']) return report(cases.map(checkCase), values.verbose)
+  const [chosen, left] = forRun(cases)
+  process.stdout.write(left)
+  return report(await checkThroughRun(root, chosen), values.verbose)
 }
 
-function checkAll(cases: readonly LoadedCase[], verbose: boolean): number {
+function report(verdicts: readonly Verdict[], verbose: boolean): number {
   const totals = { cases: 0, operations: 0, differ: 0, unrecorded: 0 }
-  for (const loaded of cases) {
-    const verdict = checkCase(loaded)
+  for (const verdict of verdicts) {
     totals.cases++
     totals.operations += verdict.operations
     if (verdict.kind === 'differs') totals.differ++

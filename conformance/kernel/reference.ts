@@ -44,7 +44,7 @@ export function findProgram(name: string, cure: string): string {
 }
 
 /** Compiles `kernel/NAME.c` where a source is newer than its program. */
-function buildStatic(root: string, name: string): string {
+export function buildStatic(root: string, name: string): string {
   const sources = join(root, 'conformance/kernel')
   const source = join(sources, `${name}.c`)
   const folder = join(cacheFolder(), 'guest')

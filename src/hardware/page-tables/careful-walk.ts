@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 import type { PhysicalMemory } from '../memory.ts'
 import { ACCESS_PRIV, ACCESS_WRITE, type Translation } from '../pci/messages.ts'
-import { Levels, type PageTableFormat, type PermissionBits } from './format.ts'
+import { grantsTable, Levels, type PageTableFormat, type PermissionBits } from './format.ts'
 import {
   type TableTranslator,
+  WALK_ACCESS_FLAG,
   WALK_NO_PERMISSION,
   WALK_NOT_CANONICAL,
   WALK_NOT_PRESENT,
@@ -28,6 +29,12 @@ export class CarefulWalk {
   readonly #grants: Uint8Array
   /** All ones where table entries do not restrict. */
   readonly #tablePermission: number
+  readonly #limits: Uint8Array
+  readonly #limitShift: number
+  readonly #limitMask: number
+  readonly #granuleRequired: number
+  readonly #accessFlag: number
+  readonly #dirtyCleared: number
   // State of the walk under way.
   #stage: TableTranslator | undefined = undefined
   #guestTable = 0
@@ -35,6 +42,7 @@ export class CarefulWalk {
   #level = 0
   #permissionLo = 0
   #permissionHi = 0
+  #limit = 0
 
   constructor(memory: PhysicalMemory, format: PageTableFormat) {
     this.#words = memory.words
@@ -42,8 +50,15 @@ export class CarefulWalk {
     this.format = format
     this.#permission = format.permission
     this.#levels = new Levels(format)
-    this.#grants = Uint8Array.from(format.permission.grants)
+    this.#grants = grantsTable(format.permission.grants)
     this.#tablePermission = format.permission.hierarchical ? 0 : -1
+    const { tableLimits } = format
+    this.#limits = grantsTable(tableLimits?.limits ?? [15, 15])
+    this.#limitShift = tableLimits?.shiftHi ?? 0
+    this.#limitMask = tableLimits?.maskHi ?? 0
+    this.#granuleRequired = format.granuleRequiredLo ?? 0
+    this.#accessFlag = format.accessFlagLo ?? 0
+    this.#dirtyCleared = format.dirtyClearedLo ?? 0
   }
 
   walk(
@@ -58,6 +73,7 @@ export class CarefulWalk {
     this.#level = this.#levels.top + 1
     this.#permissionLo = -1
     this.#permissionHi = -1
+    this.#limit = 0
     let status: WalkStatus = WALK_NOT_CANONICAL
     if (this.#levels.isCanonical(hi)) status = this.#descend(rootFrame, hi, lo)
     if (status === WALK_OK) status = this.#finish(hi, lo, access, out)
@@ -78,11 +94,13 @@ export class CarefulWalk {
       const entryLo = this.#words[this.#word]!
       const entryHi = this.#words[this.#word + 1]!
       if ((entryLo & format.presentLo) === 0) return WALK_NOT_PRESENT
+      if (this.#level === 0 && (~entryLo & this.#granuleRequired) !== 0) return WALK_NOT_PRESENT
       if (this.#level === 0 || (entryLo & format.leafMaskLo) === format.leafValueLo) return WALK_OK
       if (((entryLo & format.reservedTableLo) | (entryHi & format.reservedTableHi)) !== 0)
         return WALK_RESERVED_BITS
       if (!this.#mark(format.tableAccessedLo)) return WALK_SECOND_STAGE
       this.#restrict(entryLo, entryHi, this.#tablePermission)
+      this.#limit |= (entryHi >>> this.#limitShift) & this.#limitMask
       this.#guestTable = ((entryHi & format.addressHi) << 20) | (entryLo >>> 12)
     }
   }
@@ -95,6 +113,7 @@ export class CarefulWalk {
     const reservedLo = this.#levels.leafReservedLo[this.#level]!
     if (this.#level > format.leafLevelMax) return WALK_RESERVED_BITS
     if (((entryLo & reservedLo) | (entryHi & format.reservedLeafHi)) !== 0) return WALK_RESERVED_BITS
+    if ((~entryLo & this.#accessFlag) !== 0) return WALK_ACCESS_FLAG
     this.#restrict(entryLo, entryHi, 0)
     const granted = this.#granted(access)
     if (granted === 0 || (access & ~granted) !== 0) return WALK_NO_PERMISSION
@@ -121,15 +140,17 @@ export class CarefulWalk {
   #granted(access: number): number {
     const { shiftLo, maskLo, shiftHi, maskHi } = this.#permission
     const bits = ((this.#permissionLo >>> shiftLo) & maskLo) | ((this.#permissionHi >>> shiftHi) & maskHi)
-    return this.#grants[bits | ((access & ACCESS_PRIV) << 1)]!
+    const privilege = (access & ACCESS_PRIV) << 3
+    return this.#grants[bits | privilege]! & this.#limits[this.#limit | privilege]!
   }
 
-  /** Sets bits of the current entry that are not set. `false`: the second stage forbids writing its table. */
+  /** Marks the current entry where it is not marked yet. `false`: the second stage forbids writing its table. */
   #mark(bits: number): boolean {
     const lo = this.#words[this.#word]!
-    if ((lo & bits) === bits) return true
+    const missing = ~(lo ^ this.#dirtyCleared) & bits
+    if (missing === 0) return true
     if (this.#stage !== undefined && this.#tableFrame(true) < 0) return false
-    this.#words[this.#word] = lo | bits
+    this.#words[this.#word] = lo ^ missing
     return true
   }
 }

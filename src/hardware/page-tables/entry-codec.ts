@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import { ACCESS_PRIV } from '../pci/messages.ts'
 import { INDEX_BITS, Levels, type PageTableFormat, type PermissionBits } from './format.ts'
 
 /** Software's reading and writing of single entries of one format. A word index names the entry's low word. */
@@ -18,9 +17,11 @@ export class EntryCodec {
   readonly #changedLo: number
   readonly #permissionHi: number
   readonly #presentLo: number
+  /** What makes an entry present beside its permissions. */
+  readonly #kindLo: number
   readonly #addressHi: number
   readonly #permission: PermissionBits
-  /** What a leaf with the 16 sets of permission bits grants by itself. */
+  /** What a leaf with each set of permission bits grants by itself. */
   readonly #granted: Uint8Array
 
   constructor(words: Int32Array, format: PageTableFormat) {
@@ -37,6 +38,7 @@ export class EntryCodec {
     this.#changedLo = (permission.maskLo << permission.shiftLo) | format.parkedLo
     this.#permissionHi = permission.maskHi << permission.shiftHi
     this.#presentLo = format.presentLo
+    this.#kindLo = format.presentLo & format.granuleLo
     this.#addressHi = format.addressHi
     this.#permission = permission
     this.#granted = grantedByLeaves(permission)
@@ -100,7 +102,7 @@ export class EntryCodec {
   setAccess(word: number, access: number): void {
     const words = this.#words
     words[word + 1] = (words[word + 1]! & ~this.#permissionHi) | this.#encodeHi[access]!
-    words[word] = (words[word]! & ~this.#changedLo) | this.#encodeLo[access]! | this.format.presentLo
+    words[word] = (words[word]! & ~this.#changedLo) | this.#encodeLo[access]! | this.#kindLo
     if (access === 0) this.#park(word)
   }
 
@@ -128,10 +130,8 @@ export class EntryCodec {
 }
 
 function grantedByLeaves({ grants }: PermissionBits): Uint8Array {
-  const granted = new Uint8Array(16)
-  for (let bits = 0; bits < 16; bits++) {
-    const unprivileged = grants[bits]!
-    granted[bits] = unprivileged === 0 ? grants[bits | (ACCESS_PRIV << 1)]! : unprivileged
-  }
-  return granted
+  const half = grants.length / 2
+  return Uint8Array.from({ length: half }, (_, bits) =>
+    grants[bits] === 0 ? grants[bits + half]! : grants[bits]!,
+  )
 }

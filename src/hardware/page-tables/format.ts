@@ -3,9 +3,9 @@
 export const INDEX_BITS = 9
 const ENTRY_MASK = 2 ** INDEX_BITS - 1
 
-/** Permission bits of an entry, at most four, gathered into a small number that indexes `grants`. */
+/** Permission bits of an entry, gathered into a small number that indexes `grants`. */
 export interface PermissionBits {
-  /** Gathered as `((lo ^ invertLo) >>> shiftLo & maskLo) | ((hi ^ invertHi) >>> shiftHi & maskHi)`, 0 ... 15. */
+  /** Gathered as `((lo ^ invertLo) >>> shiftLo & maskLo) | ((hi ^ invertHi) >>> shiftHi & maskHi)`, 0 ... 63. */
   readonly shiftLo: number
   readonly maskLo: number
   readonly shiftHi: number
@@ -15,11 +15,20 @@ export interface PermissionBits {
   readonly invertHi: number
   /** Whether table entries restrict what is below them. */
   readonly hierarchical: boolean
-  /** ACCESS_ bits granted: 16 for an unprivileged request, then 16 for a privileged one. */
+  /** ACCESS_ bits granted: the first half for an unprivileged request, the other for a privileged one; 32 or 128. */
   readonly grants: readonly number[]
   /** Entry bits of each of the 16 sets of ACCESS_ bits; PRIV means that only privileged requests may pass. */
   readonly encodeLo: readonly number[]
   readonly encodeHi: readonly number[]
+}
+
+/** What a table entry takes away from all that is below it, where it says so in bits of its own. */
+export interface TableLimits {
+  /** Bits of the high word, all zero in a table that takes nothing away. */
+  readonly shiftHi: number
+  readonly maskHi: number
+  /** ACCESS_ bits left: the first half for an unprivileged request, the other for a privileged one. */
+  readonly limits: readonly number[]
 }
 
 /**
@@ -64,7 +73,20 @@ export interface PageTableFormat {
   readonly accessedLo: number
   readonly dirtyLo: number
   readonly tableAccessedLo: number
+  /** Bits of `dirtyLo` that are cleared, rather than set, when a page becomes dirty. */
+  readonly dirtyClearedLo?: number
+  /** A granule's entry without these is not present. */
+  readonly granuleRequiredLo?: number
+  /** A page without these is refused: WALK_ACCESS_FLAG. */
+  readonly accessFlagLo?: number
+  readonly tableLimits?: TableLimits
   readonly permission: PermissionBits
+}
+
+/** `grants` (or `limits`) as walks index them: 64 for an unprivileged request, then 64 for a privileged one. */
+export function grantsTable(grants: readonly number[]): Uint8Array {
+  const half = grants.length / 2
+  return Uint8Array.from({ length: 128 }, (_, i) => grants[(i < 64 ? 0 : half) + ((i & 63) % half)]!)
 }
 
 /** A format's facts by level, worked out once. */

@@ -93,6 +93,8 @@ export class HarvestLeaf implements LeafOperation {
   readonly #words: Int32Array
   readonly #report: LeafReport
   #bit = 0
+  /** What the bit looks like when it says no. */
+  #cleared = 0
   #clear = false
   #sink: LeafSink | undefined = undefined
 
@@ -101,18 +103,20 @@ export class HarvestLeaf implements LeafOperation {
     this.#report = new LeafReport(codec)
   }
 
-  start(bit: number, clear: boolean, sink: LeafSink | undefined): void {
+  /** `cleared`: the bit where it is cleared, rather than set, to say yes; else 0. */
+  start(bit: number, cleared: number, clear: boolean, sink: LeafSink | undefined): void {
     this.found = 0
     this.#bit = bit
+    this.#cleared = cleared
     this.#clear = clear
     this.#sink = sink
   }
 
   run(word: number, level: number): void {
     const lo = this.#words[word]!
-    if ((lo & this.#bit) === 0) return
+    if (((lo ^ this.#cleared) & this.#bit) === 0) return
     this.found++
-    if (this.#clear) this.#words[word] = lo & ~this.#bit
+    if (this.#clear) this.#words[word] = (lo & ~this.#bit) | this.#cleared
     if (this.#sink !== undefined) this.#report.send(this.#sink, this, word, level)
   }
 }

@@ -205,7 +205,8 @@ export class PageTable {
     if (!this.#codec.levels.isCanonical(hi)) return false
     const word = this.#leafWord(hi, lo)
     if (word < 0 || !this.#codec.isPresent(word)) return false
-    this.#words[word] = this.#words[word]! | this.format.dirtyLo
+    const { dirtyLo, dirtyClearedLo = 0 } = this.format
+    this.#words[word] = (this.#words[word]! | dirtyLo) & ~dirtyClearedLo
     return true
   }
 
@@ -326,7 +327,7 @@ export class PageTable {
   ): number {
     const count = pages * this.#granulesPerPage
     const first = this.#first(hi, lo, count)
-    this.#harvestLeaf.start(bit, clear, sink)
+    this.#harvestLeaf.start(bit, bit & (this.format.dirtyClearedLo ?? 0), clear, sink)
     this.#tree.forEachLeaf(first, first + count - 1, this.#harvestLeaf)
     return this.#harvestLeaf.found
   }

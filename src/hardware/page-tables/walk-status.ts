@@ -10,6 +10,8 @@ export const WALK_NOT_CANONICAL = 4
 export const WALK_TABLE_ACCESS = 5
 /** The second stage refused a table or the page. */
 export const WALK_SECOND_STAGE = 6
+/** The page was never accessed, and the walk is not to note that it is. */
+export const WALK_ACCESS_FLAG = 7
 
 export type WalkStatus =
   | typeof WALK_OK
@@ -19,6 +21,7 @@ export type WalkStatus =
   | typeof WALK_NOT_CANONICAL
   | typeof WALK_TABLE_ACCESS
   | typeof WALK_SECOND_STAGE
+  | typeof WALK_ACCESS_FLAG
 
 /** The second stage of a nested walk. Frames of the tables and of the page are then guest frames. */
 export interface TableTranslator {

@@ -11,7 +11,7 @@ import type { TableTranslator, WalkStatus } from './walk-status.ts'
 
 // Local constants become part of the code; imported ones are loaded and checked at each use.
 const { ACCESS_PRIV, ACCESS_WRITE } = messages
-const { INDEX_BITS } = formats
+const { INDEX_BITS, grantsTable } = formats
 const { WALK_NOT_PRESENT, WALK_OK } = statuses
 
 export * from './walk-status.ts'
@@ -49,6 +49,9 @@ export class Walker {
   /** Bits of a granule's entry that are set once it has been read, or written. */
   readonly #used: number
   readonly #usedForWrite: number
+  /** Those that are cleared instead, and those whose absence a walk cannot mend. */
+  readonly #usedInvert: number
+  readonly #unmendable: number
   readonly #invertLo: number
   readonly #invertHi: number
   readonly #permissionShiftLo: number
@@ -67,7 +70,7 @@ export class Walker {
     this.#careful = new CarefulWalk(memory, format)
     this.#words = memory.words
     this.#frames = memory.frames
-    this.#grants = Uint8Array.from(permission.grants)
+    this.#grants = grantsTable(permission.grants)
     this.#canonicalBias = levels.canonicalBias | 0
     this.#canonicalShift = levels.canonicalShift
     this.#upperTop = (format.levels - 4) * INDEX_BITS
@@ -79,12 +82,16 @@ export class Walker {
     this.#tableHi = format.tableHi
     this.#tableCheckLo = tableCheckLo(format)
     this.#tableCheckHi =
-      format.reservedTableHi | (permission.hierarchical ? permission.maskHi << permission.shiftHi : 0)
+      format.reservedTableHi |
+      (permission.hierarchical ? permission.maskHi << permission.shiftHi : 0) |
+      limitBits(format)
     this.#granuleReservedLo = format.reservedLeafLo
     this.#granuleReservedHi = format.reservedLeafHi
     this.#presentLo = format.presentLo
-    this.#used = format.accessedLo
-    this.#usedForWrite = format.accessedLo | format.dirtyLo
+    this.#unmendable = (format.granuleRequiredLo ?? 0) | (format.accessFlagLo ?? 0)
+    this.#used = format.accessedLo | this.#unmendable
+    this.#usedForWrite = this.#used | format.dirtyLo
+    this.#usedInvert = format.dirtyClearedLo ?? 0
     this.#invertLo = permission.invertLo
     this.#invertHi = permission.invertHi
     this.#permissionShiftLo = permission.shiftLo
@@ -156,7 +163,11 @@ export class Walker {
     const granted = this.#granted(entryLo, entryHi, access)
     if ((access & ~granted) !== 0 || granted === 0) return this.#walkCarefully(rootFrame, hi, lo, access, out)
     const used = access & ACCESS_WRITE ? this.#usedForWrite : this.#used
-    if ((~entryLo & used) !== 0) words[word] = entryLo | used
+    const missing = ~(entryLo ^ this.#usedInvert) & used
+    if (missing !== 0) {
+      if ((missing & this.#unmendable) !== 0) return this.#walkCarefully(rootFrame, hi, lo, access, out)
+      words[word] = entryLo ^ missing
+    }
     out.frame = ((entryHi & addressHi) << 20) | (entryLo >>> 12)
     out.shift = this.#granuleShift
     out.access = granted
@@ -191,8 +202,12 @@ export class Walker {
     const bits =
       (((entryLo ^ this.#invertLo) >>> this.#permissionShiftLo) & this.#permissionMaskLo) |
       (((entryHi ^ this.#invertHi) >>> this.#permissionShiftHi) & this.#permissionMaskHi)
-    return this.#grants[bits | ((access & ACCESS_PRIV) << 1)]!
+    return this.#grants[bits | ((access & ACCESS_PRIV) << 3)]!
   }
+}
+
+function limitBits({ tableLimits }: PageTableFormat): number {
+  return tableLimits === undefined ? 0 : tableLimits.maskHi << tableLimits.shiftHi
 }
 
 /** Which bits of an entry distinguish a used pointer to a table that restricts nothing from anything else. */

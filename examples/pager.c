@@ -1,76 +1,75 @@
 // SPDX-License-Identifier: MIT
-/*
- * A pager: a device reads memory that is not mapped for it, and this program maps each page when the device asks for it.
- *   cc -o pager pager.c && iopf run -- ./pager
- * The structures are those of linux/iommufd.h and linux/vfio.h, the registers those of QEMU's edu device.
- */
+// A pager: the device reads memory that is not mapped, we map it page by page and answer.
+//   cc -o pager examples/pager.c && iopf run --mock -- ./pager
+#include <err.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+// Of linux/iommufd.h: system headers before Linux 6.11 know no fault queue.
 enum { IOAS_ALLOC = 0x3b81, IOAS_MAP = 0x3b85, HWPT_ALLOC = 0x3b89, FAULT_QUEUE_ALLOC = 0x3b8e };
-enum { GET_REGION_INFO = 0x3b6c, SET_IRQS = 0x3b6e, BIND_IOMMUFD = 0x3b76, ATTACH_IOMMUFD_PT = 0x3b77 };
-enum { DMA_SOURCE = 0x80, DMA_DESTINATION = 0x88, DMA_COUNT = 0x90, DMA_COMMAND = 0x98, BUFFER = 0x40000 };
+enum { MAP_FIXED_IOVA = 1, MAP_WRITEABLE = 2, MAP_READABLE = 4, HWPT_FAULT_ID_VALID = 4, SUCCESS = 0, INVALID = 1 };
+struct ioas_alloc { uint32_t size, flags, ioas; };
+struct ioas_map { uint32_t size, flags, ioas, reserved; uint64_t address, length, iova; };
+struct fault_alloc { uint32_t size, flags, id, fd; };
+struct hwpt_alloc { uint32_t size, flags, device, pt, hwpt, reserved, type, length; uint64_t data; uint32_t fault, reserved2; };
+struct record { uint32_t flags, device, pasid, group, perm, reserved; uint64_t address; uint32_t length, cookie; };
+struct answer { uint32_t cookie, code; };
 
-static void call(int fd, unsigned long number, void *argument, const char *name) {
-  if (ioctl(fd, number, argument) < 0) perror(name), exit(1);
+// The mock device of a test kernel: made (2), put on another page table (10), told to fault (15), asked what it sees (3).
+enum { TEST_CMD = 0x3ba0, MOCK_DOMAIN = 2, CHECK_MAP = 3, REPLACE = 10, TRIGGER_IOPF = 15 };
+struct test_cmd { uint32_t size, op, id, reserved; union { uint32_t words[12]; uint64_t longs[6]; }; uint64_t last; };
+
+enum { PAGE = 4096, PAGES = 4, BASE = 0x1000000 };
+
+static void command(int fd, unsigned long number, void *argument, const char *name)
+{
+	if (ioctl(fd, number, argument) < 0)
+		err(1, "%s", name);
 }
 
-int main(void) {
-  struct { uint32_t size, flags, id; } ioas = {sizeof(ioas)};
-  struct { uint32_t size, flags, id, fd; } faults = {sizeof(faults)};
-  struct { uint32_t argsz, flags; int32_t iommufd; uint32_t device; } bind = {sizeof(bind)};
-  struct { uint32_t size, flags, device, pt, id, reserved, type, length; uint64_t data; uint32_t fault, reserved2; } table = {sizeof(table), 4};
-  struct { uint32_t argsz, flags, pt; } attach = {sizeof(attach)};
-  struct { uint32_t argsz, flags, index, cap; uint64_t size, offset; } bar = {sizeof(bar)};
-  struct { uint32_t argsz, flags, index, start, count; int32_t fd; } irq = {sizeof(irq), 0x24, 1, 0, 1};
-  struct { uint32_t flags, device, pasid, group, perm, reserved; uint64_t address; uint32_t length, cookie; } fault;
-  struct { uint32_t cookie, code; } answer = {0};
-  const uint64_t iova = 0x100000;
+int main(void)
+{
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		err(1, "/dev/iommu");
+	struct ioas_alloc ioas = { sizeof ioas };
+	command(fd, IOAS_ALLOC, &ioas, "IOMMU_IOAS_ALLOC");
+	struct fault_alloc queue = { sizeof queue };
+	command(fd, FAULT_QUEUE_ALLOC, &queue, "IOMMU_FAULT_QUEUE_ALLOC");
+	struct test_cmd device = { sizeof device, MOCK_DOMAIN, ioas.ioas };
+	command(fd, TEST_CMD, &device, "MOCK_DOMAIN");
+	struct hwpt_alloc hwpt = { .size = sizeof hwpt, .flags = HWPT_FAULT_ID_VALID, .device = device.words[2], .pt = ioas.ioas, .fault = queue.id };
+	command(fd, HWPT_ALLOC, &hwpt, "IOMMU_HWPT_ALLOC");
+	struct test_cmd replace = { sizeof replace, REPLACE, device.words[0], .words = { hwpt.hwpt } };
+	command(fd, TEST_CMD, &replace, "MOCK_DOMAIN_REPLACE");
 
-  int iommufd = open("/dev/iommu", O_RDWR), device = open("/dev/vfio/devices/vfio0", O_RDWR);
-  if (iommufd < 0 || device < 0) perror("open"), exit(1);
-  char *memory = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  strcpy(memory + 4090, "over the edge of a page");
+	char *memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (uint32_t touch = 0; touch < 3; touch++) {
+		struct test_cmd fault = { sizeof fault, TRIGGER_IOPF, .words = { device.words[2], 0, touch, 1 } };
+		fault.longs[2] = BASE + touch * 2 * PAGE; // the third is behind the end
+		command(fd, TEST_CMD, &fault, "TRIGGER_IOPF");
 
-  bind.iommufd = iommufd, irq.fd = eventfd(0, 0);
-  call(iommufd, IOAS_ALLOC, &ioas, "IOAS_ALLOC");
-  call(iommufd, FAULT_QUEUE_ALLOC, &faults, "FAULT_QUEUE_ALLOC");
-  call(device, BIND_IOMMUFD, &bind, "BIND_IOMMUFD");
-  table.device = bind.device, table.pt = ioas.id, table.fault = faults.id;
-  call(iommufd, HWPT_ALLOC, &table, "HWPT_ALLOC");
-  attach.pt = table.id;
-  call(device, ATTACH_IOMMUFD_PT, &attach, "ATTACH_IOMMUFD_PT");
-  call(device, GET_REGION_INFO, &bar, "GET_REGION_INFO");
-  call(device, SET_IRQS, &irq, "SET_IRQS");
-
-  uint64_t source = iova + 4090, destination = BUFFER, count = 24, start = 1 | 4;
-  pwrite(device, &source, 8, bar.offset + DMA_SOURCE);
-  pwrite(device, &destination, 8, bar.offset + DMA_DESTINATION);
-  pwrite(device, &count, 8, bar.offset + DMA_COUNT);
-  pwrite(device, &start, 8, bar.offset + DMA_COMMAND);
-
-  for (;;) {
-    struct pollfd entries[2] = {{faults.fd, POLLIN}, {irq.fd, POLLIN}};
-    poll(entries, 2, -1);
-    if (entries[1].revents) break;
-    read(faults.fd, &fault, sizeof(fault));
-    uint64_t page = fault.address & ~4095ull;
-    printf("page %#llx is missing: mapped\n", (unsigned long long)page);
-    struct { uint32_t size, flags, ioas, reserved; uint64_t address, length, iova; } map = {40, 7, ioas.id, 0, (uintptr_t)memory + (page - iova), 4096, page};
-    call(iommufd, IOAS_MAP, &map, "IOAS_MAP");
-    answer.cookie = fault.cookie;
-    write(faults.fd, &answer, sizeof(answer));
-  }
-  char copied[24];
-  pread(device, copied, sizeof(copied), bar.offset + BUFFER);
-  printf("the device has read \"%s\"\n", copied);
-  return 0;
+		poll(&(struct pollfd){ queue.fd, POLLIN }, 1, -1);
+		struct record record;
+		if (read(queue.fd, &record, sizeof record) != sizeof record)
+			err(1, "read");
+		uint64_t offset = record.address - BASE;
+		struct answer answer = { record.cookie, offset < PAGES * PAGE ? SUCCESS : INVALID };
+		if (answer.code == SUCCESS) {
+			struct ioas_map map = { sizeof map, MAP_FIXED_IOVA | MAP_READABLE | MAP_WRITEABLE, ioas.ioas, 0, (uintptr_t)memory + offset, PAGE, record.address };
+			command(fd, IOAS_MAP, &map, "IOMMU_IOAS_MAP");
+			struct test_cmd check = { sizeof check, CHECK_MAP, hwpt.hwpt, .longs = { record.address, PAGE, map.address } };
+			command(fd, TEST_CMD, &check, "MD_CHECK_MAP");
+		}
+		if (write(queue.fd, &answer, sizeof answer) != sizeof answer)
+			err(1, "write");
+		printf("fault at %#lx, group %u, cookie %u: %s\n", (unsigned long)record.address, record.group, record.cookie, answer.code == SUCCESS ? "mapped" : "there is nothing");
+	}
+	return 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A pager with the standard library only: what pager.c does.
+"""A pager with the standard library only: the device reads memory that is not mapped, we map it and answer.
 
-    iopf run -- python3 pager.py
+iopf run --mock -- python3 examples/pager.py
 """
 import ctypes
 import fcntl
@@ -10,44 +10,47 @@ import os
 import select
 import struct
 
-IOVA = 0x100000
-BUFFER = 0x40000
+# Of linux/iommufd.h: the number of each command, and its structure.
+IOAS_ALLOC = 0x3B81, "=III"  # size, flags, id
+IOAS_MAP = 0x3B85, "=IIIIQQQ"  # size, flags, ioas, reserved, address, length, iova
+HWPT_ALLOC = 0x3B89, "=IIIIIIIIQII"  # size, flags, device, pt, id, reserved, type, length, data, fault, reserved
+FAULT_QUEUE_ALLOC = 0x3B8E, "=IIII"  # size, flags, id, fd
+RECORD = "=IIIIIIQII"  # flags, device, pasid, group, perm, reserved, address, length, cookie
+ANSWER = "=II"  # cookie, code
+FIXED_READ_WRITE, FAULT_ID_VALID, SUCCESS, INVALID = 7, 4, 0, 1
+
+# The mock device of a test kernel.
+TEST_CMD = 0x3BA0, "=IIIIIIII40x"  # size, operation, id, reserved, four words
+MOCK_DOMAIN, REPLACE, TRIGGER_IOPF = 2, 10, 15
+
+PAGE, PAGES, BASE = 4096, 4, 0x1000000
 
 
-def call(fd, number, layout, *values):
-    """An ioctl whose struct begins with its size; gives the struct back."""
-    data = bytearray(struct.pack("=" + layout, struct.calcsize("=" + layout), *values))
-    fcntl.ioctl(fd, number, data)
-    return struct.unpack("=" + layout, data)
+def command(number_and_form, *fields):
+    """Fills in the size; gives the structure as the kernel left it."""
+    number, form = number_and_form
+    size = struct.calcsize(form)
+    fields += (0,) * (len(struct.unpack(form, bytes(size))) - 1 - len(fields))
+    data = bytearray(struct.pack(form, size, *fields))
+    fcntl.ioctl(iommu, number, data)
+    return struct.unpack(form, data)
 
 
-iommufd = os.open("/dev/iommu", os.O_RDWR)
-device = os.open("/dev/vfio/devices/vfio0", os.O_RDWR)
-memory = mmap.mmap(-1, 8192)
-memory[4090:4114] = b"over the edge of a page\0"
-address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+iommu = os.open("/dev/iommu", os.O_RDWR | os.O_CLOEXEC)
+ioas = command(IOAS_ALLOC)[2]
+_, _, queue, faults = command(FAULT_QUEUE_ALLOC)
+_, _, _, _, mock, _, device, _ = command(TEST_CMD, MOCK_DOMAIN, ioas)
+hwpt = command(HWPT_ALLOC, FAULT_ID_VALID, device, ioas, 0, 0, 0, 0, 0, queue)[4]
+command(TEST_CMD, REPLACE, mock, 0, hwpt)
 
-done = os.eventfd(0)
-ioas = call(iommufd, 0x3B81, "III", 0, 0)[2]
-faults, queue = call(iommufd, 0x3B8E, "IIII", 0, 0, 0)[2:]
-device_id = call(device, 0x3B76, "IIiI", 0, iommufd, 0)[3]
-table = call(iommufd, 0x3B89, "8IQII", 4, device_id, ioas, 0, 0, 0, 0, 0, faults, 0)[4]
-call(device, 0x3B77, "III", 0, table)
-bar = call(device, 0x3B6C, "IIIIQQ", 0, 0, 0, 0, 0)[5]
-call(device, 0x3B6E, "IIIIIi", 0x24, 1, 0, 1, done)
-
-for register, value in ((0x80, IOVA + 4090), (0x88, BUFFER), (0x90, 24), (0x98, 1 | 4)):
-    os.pwrite(device, struct.pack("=Q", value), bar + register)
-
-poll = select.poll()
-poll.register(queue, select.POLLIN)
-poll.register(done, select.POLLIN)
-while done not in dict(poll.poll()):
-    *_, fault, _length, cookie = struct.unpack("=6IQII", os.read(queue, 40))
-    page = fault & ~4095
-    print(f"page {page:#x} is missing: mapped")
-    call(iommufd, 0x3B85, "IIIIQQQ", 7, ioas, 0, address + page - IOVA, 4096, page)
-    os.write(queue, struct.pack("=II", cookie, 0))
-
-copied = os.pread(device, 24, bar + BUFFER).rstrip(b"\0").decode()
-print(f'the device has read "{copied}"')
+memory = mmap.mmap(-1, PAGES * PAGE)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+for touch in range(3):  # the third is behind the end
+    command((0x3BA0, "=IIIIIIIIQ32x"), TRIGGER_IOPF, 0, 0, device, 0, touch, 1, BASE + touch * 2 * PAGE)
+    select.select([faults], [], [])
+    _, _, _, group, _, _, address, _, cookie = struct.unpack(RECORD, os.read(faults, struct.calcsize(RECORD)))
+    code = SUCCESS if address - BASE < PAGES * PAGE else INVALID
+    if code == SUCCESS:
+        command(IOAS_MAP, FIXED_READ_WRITE, ioas, 0, start + address - BASE, PAGE, address)
+    os.write(faults, struct.pack(ANSWER, cookie, code))
+    print(f"fault at {address:#x}, group {group}, cookie {cookie}: {'there is nothing' if code else 'mapped'}")

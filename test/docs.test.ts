@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MAIN } from '../src/cli/child.suite.ts'
 import { parseCommandLine } from '../src/cli/parse.ts'
 import { ROOT } from './tidy/sources.ts'
 
@@ -54,7 +55,20 @@ const pages = pagePaths().map(readPage)
 const shell = pages.flatMap(({ path, blocks }) =>
   blocks.filter(({ info }) => /^(?:sh|bash|console)\b/.test(info)).map((block) => ({ path, ...block })),
 )
-const runnable = shell.filter(({ info }) => info === 'sh runnable')
+const runnable = shell.filter(({ info }) => info.startsWith('sh runnable') && !lacks(info))
+
+/** `sh runnable with cc run`: where there is a compiler and programs can be run. */
+function lacks(info: string): boolean {
+  const [, needed = ''] = /^sh runnable with (.*)$/.exec(info) ?? []
+  const missing = needed.split(' ').find((name) => name !== '' && !isHere(name))
+  if (missing !== undefined) process.stderr.write(`a block of the documents is not run: no ${missing} here\n`)
+  return missing !== undefined
+}
+
+function isHere(name: string): boolean {
+  const words = name === 'run' ? [process.execPath, MAIN, 'run', '--', 'true'] : [name, '--version']
+  return spawnSync(words[0]!, words.slice(1)).status === 0
+}
 
 /** Commands of a block without comments, prompts and continuations. */
 function commandsIn(text: string): string[] {

@@ -136,7 +136,7 @@ describe.skipIf(reason !== undefined)('iopf run', () => {
   })
 
   it.skipIf(!hasPython)('runs the pager in Python', async () => {
-    expect(lines(await run('--', 'python3', join(ROOT, 'examples/pager.py')))).toEqual(PAGER)
+    expect(lines(await run('--', 'python3', join(ROOT, 'examples/edu-pager.py')))).toEqual(PAGER)
   })
 
   it.skipIf(!hasPython)('runs Python', async () => {
@@ -144,6 +144,25 @@ describe.skipIf(reason !== undefined)('iopf run', () => {
       'unmapped 8192',
       'No such file or directory',
     ])
+  })
+})
+
+describe('iopf run', () => {
+  it.each([
+    [['--seed', '7'], '--seed: nothing is drawn'],
+    [['--mock', '--machine', 'x'], '--mock: --machine has a machine already'],
+    [['--machine', '/no/such/file'], 'no such file'],
+    [['--trace', '/no/such/folder/trace'], 'no such file'],
+  ])('refuses %j', async (options, message) => {
+    const { stderr, exitCode } = await run(...options, '--', 'true')
+    expect(stderr).toContain(message)
+    expect([2, 3, 4]).toContain(exitCode)
+  })
+
+  it('wants a program', async () => {
+    const { stderr, exitCode } = await run('--mock')
+    expect(stderr).toContain('usage: iopf run [options] -- <program...>')
+    expect(exitCode).toBe(2)
   })
 })
 
@@ -230,7 +249,55 @@ describe.skipIf(reason !== undefined || !hasCompiler)('a C program under iopf ru
   })
 
   it('pages for a device', async () => {
-    expect(lines(await run('--', compiledFrom(join(ROOT, 'examples/pager.c'))))).toEqual(PAGER)
+    expect(lines(await run('--', compiledFrom(join(ROOT, 'examples/edu-pager.c'))))).toEqual(PAGER)
+  })
+
+  it('hears what it does wrong, and fails for it when it is asked to be strict', async () => {
+    const { stderr, exitCode } = await run('--mock', '--strict', '--', compiled('careless'))
+    const rules = stderr.trim().split('\n')
+    expect(rules.map((line) => line.split(': ')[1])).toEqual([
+      'short-buffer',
+      'refused-code',
+      'unknown-cookie',
+      'answered-twice',
+      'answered-for-it',
+      'answered-for-it',
+      'answered-for-it',
+      'unanswered',
+      'zero-for-end',
+    ])
+    expect(rules[3]).toMatch(/cookie 1 was answered already.*\(process \d+, descriptor 960\)/)
+    expect(rules[4]).toContain(
+      'group 3 (cookie 2) was read and not answered when its page table was detached',
+    )
+    expect(exitCode).toBe(1)
+  })
+
+  it('is told how its faults went, and keeps them, also with other delays', async () => {
+    const trace = join(folder, 'trace.ndjson')
+    const options = ['--summary', '--strict', '--perturb', '--seed', '7', '--trace', trace]
+    const { stdout, stderr, exitCode } = await run(
+      ...options,
+      '--',
+      compiledFrom(join(ROOT, 'examples/edu-pager.c')),
+    )
+    expect([stdout.trim().split('\n'), exitCode]).toEqual([PAGER, 0])
+    expect(stderr).toContain('answers of the program: 2 SUCCESS; of the kernel: 0')
+    expect(stderr).toContain('page request groups: 2 answered, 0 not')
+    expect(stderr).toContain('every rule of fault handling was kept')
+    expect(stderr).toContain('left-open: [iommufd-pgfault] was left open')
+    const summary = await iopf(['trace', 'summary', trace])
+    expect(summary.stdout).toContain('2 page request groups answered, 0 not')
+    expect(summary.stdout).toContain('seed 7')
+  })
+
+  it('runs on the machine of a document', async () => {
+    const words = ['find', '/dev/vfio/devices', '-name', 'vfio*']
+    const file = join(ROOT, 'examples/two-devices-three-pasids.yaml')
+    expect(lines(await run('--machine', file, '--', ...words)).toSorted()).toEqual([
+      '/dev/vfio/devices/vfio0',
+      '/dev/vfio/devices/vfio1',
+    ])
   })
 
   it('can end when whoever serves it was killed', async () => {

@@ -145,11 +145,38 @@ const RUN: CommandSpec = {
     'a signal that ends the program ends iopf too.',
   examples: [
     { command: 'iopf run -- ./pager', what: 'a program that opens /dev/iommu' },
-    { command: 'iopf run -- ls -l /dev/iommu', what: 'the device is there' },
+    { command: 'iopf run -- ls -l /dev/iommu /dev/vfio/devices', what: 'the devices are there' },
+    { command: 'iopf run --strict --summary -- python3 examples/edu-pager.py', what: 'is it a good pager?' },
+    { command: 'iopf run --perturb --seed 7 -- ./pager', what: 'other delays' },
   ],
   arguments: [{ name: 'program', kind: 'file', rest: true, help: 'the program and its arguments' }],
   options: [
+    {
+      long: 'machine',
+      value: { name: 'file', kind: 'file' },
+      help: 'the machine of a scenario document; by default one IOMMU, an edu (vfio0) and a dma-engine (vfio1)',
+    },
     { long: 'mock', help: 'the test ABI of a kernel with CONFIG_IOMMUFD_TEST, and its mock devices' },
+    {
+      long: 'summary',
+      help: 'at the end tell on standard error who answered what, how long it took, and what was wrong',
+    },
+    {
+      long: 'strict',
+      help: 'exit 1 when the program broke a rule of fault handling: a group not answered or answered twice, an unknown cookie, a read with a short buffer',
+    },
+    { long: 'perturb', help: 'delay page requests, answers and wake-ups by times drawn from the seed' },
+    {
+      long: 'seed',
+      value: { name: 'n', kind: 'number' },
+      help: 'seed of --perturb, 0 to 4294967295 or 0x...; 1 by default',
+    },
+    {
+      long: 'trace',
+      value: { name: 'file', kind: 'file' },
+      help: 'write every hop of every fault as NDJSON',
+    },
+    FORCE_OPTION,
   ],
 }
 

@@ -47,6 +47,14 @@ function lowestOf(bucket: number): number {
  * Counts of whole numbers 0 … 2^53-1 (nanoseconds) in logarithmic buckets: exact below 256, to 1/128 above, whatever
  * the range. `record` allocates nothing; histograms merge.
  */
+export interface Percentiles {
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
+}
+
 export class Histogram {
   count = 0
   /** Exact. 0 while empty. */
@@ -97,7 +105,7 @@ export class Histogram {
   }
 
   /** `p50`, `p90`, `p99`, `p999` and `max`. */
-  summary(): { p50: number; p90: number; p99: number; p999: number; max: number } {
+  summary(): Percentiles {
     return {
       p50: this.percentile(50),
       p90: this.percentile(90),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { closeSync } from 'node:fs'
 import { isErrno } from '../../base/errno.ts'
+import { ContextFile } from '../../iommufd/context-file.ts'
+import type { OpenFile } from '../../iommufd/files.ts'
 import type { Machine } from '../../machine/machine.ts'
 import { POLLHUP, POLLIN } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
@@ -17,8 +19,9 @@ import { ProgramPaths } from './program-paths.ts'
 import { allocateCopySpace } from './remote-memory.ts'
 import type { ReservedRange } from './reserved-range.ts'
 import { SharedObjects } from './shared-objects.ts'
-import { DeviceStandIns, QueueStandIns } from './stand-ins.ts'
+import { DeviceStandIns, QueueStandIns, type Wake } from './stand-ins.ts'
 import { Threads } from './threads.ts'
+import type { ProtocolWatch } from './watch/protocol-watch.ts'
 
 const PAGE_BYTES = 4096
 
@@ -31,6 +34,9 @@ export interface BridgeOptions {
   /** Descriptor of the filter's listener. */
   readonly listener: number
   readonly reserved: ReservedRange
+  readonly watch?: ProtocolWatch | undefined
+  /** Default: at once. */
+  readonly wake?: Wake
 }
 
 /** What was served. */
@@ -48,19 +54,21 @@ export class Bridge {
   readonly #listener: Listener
   readonly #queues: QueueStandIns
   readonly #ports: Ports
+  readonly #watch: ProtocolWatch | undefined
   #calls = 0
   #proceeded = 0
 
-  constructor({ system, machine, listener, reserved }: BridgeOptions) {
+  constructor({ system, machine, listener, reserved, watch, wake }: BridgeOptions) {
     this.#system = system
     this.machine = machine
     this.#listener = new Listener(system, listener)
     this.registry = new FileRegistry(system)
     this.pages = new PinnedPages(machine.memory)
-    this.#queues = new QueueStandIns(system, this.registry)
+    this.#queues = new QueueStandIns(system, this.registry, wake ?? ((arrived) => arrived()))
     const tree = new NodeTree(nodesOf(machine))
     const folders = new FolderStandIns(system, tree)
     const paths = new ProgramPaths(system, folders)
+    this.#watch = watch
     const common = { system, listener: this.#listener, registry: this.registry, reserved }
     const standIns = new DeviceStandIns(system, this.registry)
     const copySpace = allocateCopySpace(system)
@@ -85,8 +93,16 @@ export class Bridge {
       folders,
       nodes: new Nodes(paths, tree),
       devices: machine.nodes,
+      watch,
       scratch: system.arena.allocate(PAGE_BYTES),
     }
+    if (watch !== undefined) this.#tellReleases(standIns, watch)
+  }
+
+  #tellReleases(standIns: DeviceStandIns, watch: ProtocolWatch): void {
+    const { threads } = this.#ports
+    this.#queues.onRelease = (file) => watch.released(file, threads.wasLeft(file), '')
+    standIns.onRelease.push((file) => watch.released(file, threads.wasLeft(file), contentsOf(file)))
   }
 
   get counts(): BridgeCounts {
@@ -119,6 +135,7 @@ export class Bridge {
     const listener = this.#listener
     if (!listener.receive()) return
     this.#calls++
+    this.machine.world.clock.synchronize()
     const outcome = this.#outcome()
     if (outcome === 'proceed') {
       this.#proceeded++
@@ -147,6 +164,7 @@ export class Bridge {
     const { scheduler } = this.machine.world
     for (let steps = 0; steps < STEPS_MAX; steps++) if (!scheduler.step()) break
     this.#queues.synchronize()
+    this.#watch?.afterOther()
   }
 
   #nanosToNextStep(): number {
@@ -156,6 +174,12 @@ export class Bridge {
     clock.synchronize()
     return Math.max(0, next - clock.now)
   }
+}
+
+/** What a context that is released still has. */
+function contentsOf(file: OpenFile): string {
+  const count = file instanceof ContextFile ? file.context.objects.size : 0
+  return count === 0 ? '' : `${count} ${count === 1 ? 'object' : 'objects'}`
 }
 
 function nodesOf({ devices }: Machine): Node[] {

@@ -26,7 +26,7 @@ export class MappedFiles {
   constructor(memory: PhysicalMemory, standIns: DeviceStandIns) {
     this.#memory = memory
     this.#standIns = standIns
-    standIns.onRelease = (file) => this.#letGo((shown) => shown.file === file)
+    standIns.onRelease.push((file) => this.#letGo((shown) => shown.file === file))
   }
 
   /** Throws what the file's own mmap throws. */

@@ -293,6 +293,11 @@ function pageIn({ start, offset }: Mapping, address: number): number {
   return Math.floor((address - start + offset) / PAGE_BYTES)
 }
 
+/** Whether the process has not ended. */
+export function hasMemory(tgid: number): boolean {
+  return readVector(tgid).length > 0
+}
+
 function readVector(tgid: number): Buffer {
   try {
     return readFileSync(`/proc/${tgid}/auxv`)

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** Runs an unmodified program against a machine: two workers, the one starts it, the other serves it. */
 import { closeSync, writeSync } from 'node:fs'
-import type { MachineConfig } from '../../machine/config.ts'
 import { Colleague } from './colleague.ts'
-import { inheritedDescriptors, originalOpenFilesMax } from './host-state.ts'
+import { originalOpenFilesMax } from './host-state.ts'
 import type { LauncherData, LauncherOrder, LauncherReport } from './launcher-worker.ts'
-import type { ServerData, ServerOrder, ServerReport, ServerSummary } from './server-worker.ts'
+import type { RunPlan, RunSummary } from './run-plan.ts'
+import type { ServerData, ServerOrder, ServerReport } from './server-worker.ts'
 import { reservedRange } from './reserved-range.ts'
 
 export interface RunRequest {
   /** The program and its arguments. */
   readonly words: readonly string[]
-  readonly machine: MachineConfig
+  readonly plan: RunPlan
+  /** Descriptors above 2 that the program gets. */
+  readonly inherited: readonly number[]
   /** The program runs. */
   readonly onStart?: (pid: number) => void
 }
@@ -20,7 +22,7 @@ export interface RunRequest {
 export interface RunEnd {
   readonly exitCode: number | null
   readonly signal: NodeJS.Signals | null
-  readonly summary: ServerSummary
+  readonly summary: RunSummary
 }
 
 /** The program could not be started. */
@@ -64,9 +66,9 @@ class Run {
       words: request.words,
       reserved: reservedRange(openFilesMax),
       openFilesMax,
-      inherited: inheritedDescriptors(),
+      inherited: request.inherited,
     }
-    const server: ServerData = { machine: request.machine }
+    const server: ServerData = { plan: request.plan }
     this.#server = new Colleague('./server-worker.js', server)
     this.#launcher = new Colleague('./launcher-worker.js', this.#data)
   }
@@ -84,6 +86,7 @@ class Run {
     const end = await Promise.race([this.#programEnd(), neverResolves(ended)])
     await this.#launcher.end()
     const { summary } = await ended
+    this.#stop = this.#listener = -1
     if (end instanceof CannotStart) throw end
     return { ...end, summary }
   }

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: MIT
 /** Worker that owns the machine and serves the programs' calls. */
+import { closeSync, writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { assert } from '../../base/assert.ts'
-import type { MachineConfig } from '../../machine/config.ts'
-import { createMachine } from '../../machine/machine.ts'
+import { createMachine, type Machine } from '../../machine/machine.ts'
+import { exportNdjson } from '../../trace/export-ndjson.ts'
 import { HostLacks } from '../sys/native.ts'
 import { System } from '../sys/system.ts'
 import { inlineMore } from '../v8-flags.ts'
-import { Bridge, type BridgeCounts } from './bridge.ts'
+import { Bridge } from './bridge.ts'
 import { createLiveClock } from './live-clock.ts'
+import { perturbation } from './perturbation.ts'
 import type { ReservedRange } from './reserved-range.ts'
+import { type RunPlan, type RunSummary, summaryOf } from './run-plan.ts'
+import { ProtocolWatch } from './watch/protocol-watch.ts'
 
 /** The server: a thread that owns the machine. */
 export interface ServerData {
-  readonly machine: MachineConfig
+  readonly plan: RunPlan
 }
 
 export interface ServerOrder {
@@ -21,32 +25,41 @@ export interface ServerOrder {
   readonly reserved: ReservedRange
 }
 
-export interface ServerSummary {
-  readonly counts: BridgeCounts
-  /** Pages of programs that are still pinned. */
-  readonly pinnedPages: number
-}
-
 export type ServerReport =
   /** `stop`: descriptor that ends the serving when it becomes readable. */
   | { readonly kind: 'ready'; readonly stop: number }
   | { readonly kind: 'serving' }
-  | { readonly kind: 'ended'; readonly summary: ServerSummary }
+  | { readonly kind: 'ended'; readonly summary: RunSummary }
   | { readonly kind: 'lacks'; readonly message: string }
 
-function main(data: ServerData): void {
+function main({ plan }: ServerData): void {
   const system = new System()
   const stop = system.createEventFd()
-  const machine = createMachine({ ...data.machine, clock: createLiveClock() })
-  const serve = ({ listener, reserved }: ServerOrder): void => {
-    const bridge = new Bridge({ system, machine, listener, reserved })
+  const { perturb } = plan
+  const clock = createLiveClock()
+  const { wake, ...options } = perturb === undefined ? {} : perturbation(perturb, clock)
+  const recorded = plan.summarize || plan.traceFd !== undefined
+  const machine = createMachine({ ...plan.machine, ...options, clock, trace: recorded })
+  const { trace } = machine.world
+  const watch = plan.watch ? new ProtocolWatch(trace, recorded) : undefined
+  parentPort?.once('message', ({ listener, reserved }: ServerOrder) => {
+    const bridge = new Bridge({ system, machine, listener, reserved, watch, ...(wake && { wake }) })
     report({ kind: 'serving' })
     bridge.serve(stop)
-    report({ kind: 'ended', summary: { counts: bridge.counts, pinnedPages: bridge.pages.size } })
     bridge.close()
-  }
-  parentPort?.once('message', serve)
+    closeSync(stop)
+    writeTrace(machine, plan)
+    report({ kind: 'ended', summary: summaryOf(bridge, plan, watch) })
+  })
   report({ kind: 'ready', stop })
+}
+
+function writeTrace({ world }: Machine, { traceFd, perturb }: RunPlan): void {
+  if (traceFd === undefined) return
+  for (const piece of exportNdjson(world.trace, perturb === undefined ? {} : { seed: perturb.seed })) {
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece
+    for (let done = 0; done < bytes.length; ) done += writeSync(traceFd, bytes, done)
+  }
 }
 
 function report(message: ServerReport): void {

@@ -19,7 +19,7 @@ export class DeviceStandIns {
   /** Own descriptor of each one's memory. */
   readonly #memories: Map<OpenFile, number> = new Map()
   /** Called before a file is released: no program has or shows it any more. */
-  onRelease: ((file: OpenFile) => void) | undefined = undefined
+  readonly onRelease: ((file: OpenFile) => void)[] = []
 
   constructor(system: System, registry: FileRegistry) {
     this.#system = system
@@ -39,7 +39,7 @@ export class DeviceStandIns {
     this.#registry.add(fd, {
       file,
       released: () => {
-        this.onRelease?.(file)
+        for (const tell of this.onRelease) tell(file)
         this.#memories.delete(file)
         closeSync(memory)
         file.put()
@@ -47,6 +47,17 @@ export class DeviceStandIns {
     })
     return fd
   }
+}
+
+/** Calls back when a wake-up has reached who waits: at once, or after a delay. */
+export type Wake = (arrived: () => void) => void
+
+interface QueueStandInOptions {
+  readonly system: System
+  readonly file: OpenFile
+  readonly own: number
+  readonly token: number
+  readonly wake: Wake
 }
 
 /**
@@ -59,17 +70,24 @@ export class QueueStandIn implements HeldFile {
   readonly #own: number
   readonly #token: number
   #tokens = 0
+  /** Wake-ups that are still under way. */
+  #coming = 0
   /** Wake-ups that the program has not been told of. */
   #wakes = 0
 
   /** `token`: place in the arena of TOKENS_MAX bytes. */
-  constructor(system: System, file: OpenFile, own: number, token: number) {
+  constructor(options: QueueStandInOptions) {
+    const { system, file, own, token, wake } = options
     this.file = file
     this.#system = system
     this.#own = own
     this.#token = token
     file.onWake(() => {
-      this.#wakes++
+      this.#coming++
+      wake(() => {
+        this.#coming--
+        this.#wakes++
+      })
     })
   }
 
@@ -85,7 +103,7 @@ export class QueueStandIn implements HeldFile {
     if (!readable) {
       if (this.#tokens > 0) this.#take(TOKENS_MAX)
       this.#tokens = 0
-    } else if (wakes > 0 || this.#tokens === 0) this.#put(Math.max(wakes, 1))
+    } else if (wakes > 0 || (this.#tokens === 0 && this.#coming === 0)) this.#put(Math.max(wakes, 1))
   }
 
   released(): void {
@@ -111,11 +129,15 @@ export class QueueStandIns {
   readonly #system: System
   readonly #registry: FileRegistry
   readonly #token: number
+  readonly #wake: Wake
+  /** Called before a file is released. */
+  onRelease: ((file: OpenFile) => void) | undefined = undefined
   readonly #open: Set<QueueStandIn> = new Set()
 
-  constructor(system: System, registry: FileRegistry) {
+  constructor(system: System, registry: FileRegistry, wake: Wake) {
     this.#system = system
     this.#registry = registry
+    this.#wake = wake
     this.#token = QueueStandIn.allocateTokens(system)
   }
 
@@ -129,11 +151,12 @@ export class QueueStandIns {
     const fd = checked(system.open(0, path, O_RDWR | O_CLOEXEC), 'open of a FIFO')
     unlinkSync(path)
     rmdirSync(folder)
-    const standIn = new QueueStandIn(system, file, own, this.#token)
+    const standIn = new QueueStandIn({ system, file, own, token: this.#token, wake: this.#wake })
     this.#open.add(standIn)
     this.#registry.add(fd, {
       file,
       released: () => {
+        this.onRelease?.(file)
         this.#open.delete(standIn)
         standIn.released()
       },

@@ -6,7 +6,7 @@ import { CAP_IPC_LOCK, O_CLOEXEC, O_DIRECTORY, O_PATH, RLIMIT_MEMLOCK } from '..
 import type { FileIdentity, System } from '../sys/system.ts'
 import type { PinnedPages } from './pinned-pages.ts'
 import { type DescriptorPorts, ProgramFiles } from './program-files.ts'
-import { type CopySpace, RemoteMemory } from './remote-memory.ts'
+import { type CopySpace, hasMemory, RemoteMemory } from './remote-memory.ts'
 
 /** Threads that are remembered: more only cost another look at /proc. */
 const THREADS_MAX = 1024
@@ -56,6 +56,11 @@ export class Program implements Caller {
   get exited(): boolean {
     return !this.mm.alive
   }
+
+  /** Not only has it another memory now. */
+  get hasEnded(): boolean {
+    return this.exited && !hasMemory(this.tgid)
+  }
 }
 
 /** A thread of a program. `folder`: descriptor of its /proc/TID, in which nothing is found once it is gone. */
@@ -77,6 +82,7 @@ export class Threads {
   readonly #programs: Map<number, Program> = new Map()
   readonly #users: Map<number, UserAccount> = new Map()
   readonly #identity: FileIdentity = { device: 0, inode: 0 }
+  readonly #lastUsers: WeakMap<OpenFile, Program> = new WeakMap()
   #served: Program | undefined = undefined
 
   constructor(ports: ThreadPorts) {
@@ -92,6 +98,12 @@ export class Threads {
 
   /** The file of ours behind a descriptor of the thread; `program` is then ready to be served. */
   find(tid: number, fd: number): OpenFile | undefined {
+    const file = this.#find(tid, fd)
+    if (file !== undefined) this.#lastUsers.set(file, this.program)
+    return file
+  }
+
+  #find(tid: number, fd: number): OpenFile | undefined {
     if (this.#ports.registry.size === 0) return undefined
     const known = this.#threads.get(tid)
     if (known !== undefined) {
@@ -104,6 +116,11 @@ export class Threads {
   /** A process that has used a file of ours. */
   known(tgid: number): Program | undefined {
     return this.#programs.get(tgid)
+  }
+
+  /** Whether the process that used the file last has ended. */
+  wasLeft(file: OpenFile): boolean {
+    return this.#lastUsers.get(file)?.hasEnded === true
   }
 
   /** Whose call is served. */

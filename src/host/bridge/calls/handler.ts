@@ -8,6 +8,7 @@ import type { Nodes } from '../nodes.ts'
 import type { Listener } from '../notifications.ts'
 import type { ProgramPaths } from '../program-paths.ts'
 import type { ReservedRange } from '../reserved-range.ts'
+import type { ProtocolWatch } from '../watch/protocol-watch.ts'
 import type { Threads } from '../threads.ts'
 
 /** What the handlers of calls work with. */
@@ -24,6 +25,8 @@ export interface Ports {
   readonly reserved: ReservedRange
   readonly mappedFiles: MappedFiles
   readonly folders: FolderStandIns
+  /** Who looks on at reads and writes of queues. */
+  readonly watch: ProtocolWatch | undefined
   /** Place in the arena of a page, for one call's structs. */
   readonly scratch: number
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** read(2), write(2) and their vectors on files of ours. */
-import { EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE } from '../../../base/errno.ts'
+import { EBADF, EFAULT, EINVAL, EOPNOTSUPP, ESPIPE, isErrno } from '../../../base/errno.ts'
 import { toNumber } from '../../../base/u64.ts'
 import { OpenFile } from '../../../iommufd/files.ts'
 import { MemoryBuffer, type UserBuffer } from '../../../iommufd/user-memory.ts'
@@ -13,6 +13,7 @@ const BYTES_MAX = 0x7ffff000
 /** End of user addresses with 4 levels of page tables, less the guard page. */
 const USER_END = 0x7fff_ffff_f000
 const VECTORS_MAX = 1024
+const ANSWER_BYTES = 8
 const VECTOR_BYTES = 16
 const VECTOR_BYTES_I386 = 8
 /** RWF_HIPRI: the only flag that a file without its own vector operation takes. */
@@ -122,10 +123,46 @@ interface Segment {
   readonly bytes: number
 }
 
-function transfer({ threads }: Ports, file: OpenFile, way: Way, { hi, lo, bytes }: Segment): number {
+function transfer(ports: Ports, file: OpenFile, way: Way, segment: Segment): number {
+  const { hi, lo, bytes } = segment
   if (toNumber(hi, lo) + bytes > USER_END) throw EFAULT
-  const buffer: UserBuffer = new MemoryBuffer(threads.program.memory, hi, lo, Math.min(bytes, BYTES_MAX))
-  return file[way](buffer)
+  const { memory } = ports.threads.program
+  const buffer: UserBuffer = new MemoryBuffer(memory, hi, lo, Math.min(bytes, BYTES_MAX))
+  if (ports.watch === undefined || file.positioned) return file[way](buffer)
+  return watched(ports, file, way, segment, buffer)
+}
+
+/** The same, told to who looks on. */
+function watched(ports: Ports, file: OpenFile, way: Way, segment: Segment, buffer: UserBuffer): number {
+  let failure: unknown = undefined
+  let result = 0
+  try {
+    result = file[way](buffer)
+  } catch (thrown) {
+    if (!isErrno(thrown)) throw thrown
+    failure = thrown
+    result = -thrown.errno
+  }
+  const { listener, threads, watch } = ports
+  const { bytes } = segment
+  const call = { file, way, bytes, result, pid: threads.program.tgid, fd: listener.int(0) }
+  const isRefused = way === 'write' && result !== bytes && bytes % ANSWER_BYTES === 0
+  const refused = isRefused ? answerAt(ports, segment, Math.max(result, 0)) : undefined
+  watch?.afterQueueCall(refused === undefined ? call : { ...call, refused })
+  if (failure !== undefined) throw failure
+  return result
+}
+
+/** The answer at an offset of what was written; `undefined`: it cannot be read. */
+function answerAt(
+  { listener, system, scratch }: Ports,
+  { hi, lo }: Segment,
+  offset: number,
+): { cookie: number; code: number } | undefined {
+  const address = toNumber(hi, lo) + offset
+  if (system.readProcess(listener.tid, address, scratch, ANSWER_BYTES) !== ANSWER_BYTES) return undefined
+  const { view } = system.arena
+  return { cookie: view.getUint32(scratch, true), code: view.getUint32(scratch + 4, true) }
 }
 
 /** The vector of the call. EINVAL: too many, or a negative length; EFAULT. */

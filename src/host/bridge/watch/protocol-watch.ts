@@ -39,6 +39,8 @@ export class ProtocolWatch {
   lost = 0
   readonly #trace: Recorder
   readonly #queues: Map<OpenFile, QueueHistory> = new Map()
+  /** Groups of closed queues that a verdict was given about. */
+  readonly #reported: Set<string> = new Set()
   readonly #event: RecordedEvent = new RecordedEvent()
   readonly #keepsEvents: boolean
   #next = 0
@@ -127,6 +129,7 @@ export class ProtocolWatch {
       this.#say('answered-for-it', group, group.cookie, `${what}: the kernel answered, ${device} saw ${code}`)
       return
     }
+    if (this.#reported.delete(key) || this.#queues.size === 0) return
     const what = `a group was not even read when its page table was detached`
     this.#say('answered-for-it', { pid: 0, fd: -1 }, 0, `${what}: the kernel answered, ${device} saw ${code}`)
   }
@@ -169,13 +172,15 @@ export class ProtocolWatch {
   }
 
   #judgeEnd(file: OpenFile, queue: QueueHistory): void {
-    for (const { cookie, grpid } of queue.outstanding.values())
+    for (const { cookie, grpid, key } of queue.outstanding.values()) {
+      this.#reported.add(key)
       this.#say(
         'unanswered',
         queue,
         cookie,
         `group ${grpid} (cookie ${cookie}) was read and never answered: its device waits`,
       )
+    }
     if ((file.poll() & POLL_IN) === 0) return
     if (queue.endedWithZero)
       this.#say(

@@ -35,6 +35,7 @@ export class CarefulWalk {
   readonly #granuleRequired: number
   readonly #accessFlag: number
   readonly #dirtyCleared: number
+  readonly #misplacedLeaf: WalkStatus
   // State of the walk under way.
   #stage: TableTranslator | undefined = undefined
   #guestTable = 0
@@ -59,6 +60,7 @@ export class CarefulWalk {
     this.#granuleRequired = format.granuleRequiredLo ?? 0
     this.#accessFlag = format.accessFlagLo ?? 0
     this.#dirtyCleared = format.dirtyClearedLo ?? 0
+    this.#misplacedLeaf = format.misplacedLeafAbsent === true ? WALK_NOT_PRESENT : WALK_RESERVED_BITS
   }
 
   walk(
@@ -111,7 +113,7 @@ export class CarefulWalk {
     const entryLo = this.#words[this.#word]!
     const entryHi = this.#words[this.#word + 1]!
     const reservedLo = this.#levels.leafReservedLo[this.#level]!
-    if (this.#level > format.leafLevelMax) return WALK_RESERVED_BITS
+    if (this.#level > format.leafLevelMax) return this.#misplacedLeaf
     if (((entryLo & reservedLo) | (entryHi & format.reservedLeafHi)) !== 0) return WALK_RESERVED_BITS
     if ((~entryLo & this.#accessFlag) !== 0) return WALK_ACCESS_FLAG
     this.#restrict(entryLo, entryHi, 0)

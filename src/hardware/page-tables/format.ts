@@ -79,6 +79,8 @@ export interface PageTableFormat {
   readonly granuleRequiredLo?: number
   /** A page without these is refused: WALK_ACCESS_FLAG. */
   readonly accessFlagLo?: number
+  /** An entry that maps memory above `leafLevelMax` is not present, rather than wrong. */
+  readonly misplacedLeafAbsent?: boolean
   readonly tableLimits?: TableLimits
   readonly permission: PermissionBits
 }

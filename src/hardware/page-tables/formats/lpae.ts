@@ -96,6 +96,7 @@ export function lpae(options: LpaeOptions): PageTableFormat {
     dirtyClearedLo: dirtyState && stage === 1 ? AP2 : 0,
     granuleRequiredLo: TABLE_OR_PAGE,
     accessFlagLo: accessFlag === 'refused' ? AF : 0,
+    misplacedLeafAbsent: true,
     tableLimits: stage === 1 ? STAGE1_LIMITS : NO_LIMITS,
     permission: stage === 1 ? stage1(dirtyState) : stage2(dirtyState),
   }

@@ -34,6 +34,8 @@ export type ServerReport =
 
 function main({ plan }: ServerData): void {
   const system = new System()
+  // An ADDFD that answers and is interrupted has answered 0.
+  system.blockSignals()
   const stop = system.createEventFd()
   const { perturb } = plan
   const clock = createLiveClock()

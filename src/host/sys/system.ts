@@ -20,6 +20,9 @@ const POLL_ENTRIES_MAX = 16
 const CAPABILITY_VERSION_3 = 0x20080522
 
 const PR_SET_NO_NEW_PRIVS = 38
+const SIGNALS_BYTES = 128
+/** SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS. */
+const SIGNALS_OF_FAULTS = [4, 5, 7, 8, 11, 31].reduce((mask, signal) => mask | (1 << (signal - 1)), 0)
 const SECCOMP_SET_MODE_FILTER = 1
 
 /** What identifies a file. */
@@ -56,6 +59,7 @@ export class System {
   readonly #inotifyAddWatch: NativeFunction
   readonly #eventfd: NativeFunction
   readonly #prctl: NativeFunction
+  readonly #sigmask: NativeFunction
   readonly #fcntl: NativeFunction
   readonly #prlimit: NativeFunction
   readonly #syscall: NativeFunction
@@ -88,6 +92,7 @@ export class System {
     this.#inotifyInit = native.bind('inotify_init1', ['int', 'int'])
     this.#inotifyAddWatch = native.bind('inotify_add_watch', ['int', 'int', 'uint64', 'uint32'])
     this.#eventfd = native.bind('eventfd', ['int', 'uint32', 'int'])
+    this.#sigmask = native.bind('pthread_sigmask', ['int', 'int', 'uint64', 'uint64'])
     this.#prctl = native.bind('prctl', ['int', 'int', 'uint64', 'uint64', 'uint64', 'uint64'])
     this.#fcntl = native.bind('fcntl', ['int', 'int', 'int', 'int'])
     this.#prlimit = native.bind('prlimit', ['int', 'int', 'int', 'uint64', 'uint64'])
@@ -140,6 +145,15 @@ export class System {
     this.#setVectors(remote, at, lengthBytes)
     const vectors = this.arena.base + this.#vectors
     return this.#result(this.#processVmWritev(pid, vectors, 1, vectors + 16, 1, 0))
+  }
+
+  /** Has a page of another process faulted in for writing, which un-shares a private one, and writes nothing. */
+  touchForWriting(pid: number, remote: number): void {
+    const { view, base } = this.arena
+    this.#setVectors(remote, 0, 1)
+    setNumber(view, this.#vectors, 0)
+    const vectors = base + this.#vectors
+    this.#processVmWritev(pid, vectors, 1, vectors + 16, 1, 0)
   }
 
   /** stat(2) of a path; `folder`: a descriptor, or AT_FDCWD. */
@@ -206,6 +220,11 @@ export class System {
     return written
   }
 
+  /** Makes the pages of a file be there. ENOMEM, ENOSPC. */
+  allocate(fd: number, offset: number, lengthBytes: number): number {
+    return this.#result(this.#syscall(n.NR_FALLOCATE, fd, n.FALLOC_FL_KEEP_SIZE, offset, lengthBytes))
+  }
+
   /** Close-on-exec. */
   createMemoryFile(name: string): number {
     return this.#result(this.#memfdCreate(this.#text(name), 1))
@@ -229,6 +248,14 @@ export class System {
     return this.#result(this.#eventfd(0, n.O_NONBLOCK | n.O_CLOEXEC))
   }
 
+  /** This thread's system calls are not interrupted any more. What the thread itself does wrong still signals. */
+  blockSignals(): void {
+    const { view, base } = this.arena
+    for (let at = 0; at < SIGNALS_BYTES; at += 4) view.setUint32(this.#stat + at, 0xffffffff, true)
+    view.setUint32(this.#stat, ~SIGNALS_OF_FAULTS >>> 0, true)
+    this.#sigmask(n.SIG_SETMASK, base + this.#stat, 0)
+  }
+
   /** A descriptor of a process, taken over here: the same open file. EPERM, ENOSYS, EBADF. */
   takeDescriptor(tgid: number, fd: number): number {
     const process = this.#result(this.#syscall(n.NR_PIDFD_OPEN, tgid, 0, 0, 0))
@@ -243,10 +270,10 @@ export class System {
     return this.#result(this.#fcntl(fd, n.F_SETFD, 0))
   }
 
-  /** Soft limit of a process (0: this one); Infinity: none. */
-  softLimit(pid: number, resource: number): number {
+  /** Soft limit of a process (0: this one); Infinity: none; `undefined`: there is no such process. */
+  softLimit(pid: number, resource: number): number | undefined {
     const { view, base } = this.arena
-    if (this.#prlimit(pid, resource, 0, base + this.#small) < 0) return Number.POSITIVE_INFINITY
+    if (this.#prlimit(pid, resource, 0, base + this.#small) < 0) return undefined
     return limitAt(view, this.#small)
   }
 

@@ -11,11 +11,11 @@ const cases = findCases(ROOT, []).map((path) => loadCase(ROOT, path))
 
 /** So many runs in all, spread evenly over the cases and their hits; `npm run conformance -- --sweep` makes all. */
 const RUNS_MAX = 2400
-const RUNS_PER_CASE = Math.max(6, Math.floor(RUNS_MAX / cases.length))
+const LIMITS = { runs: Math.max(6, Math.floor(RUNS_MAX / cases.length)), millis: 100 }
 
 describe('an allocation or copy that fails is told, and nothing is left behind', () => {
   it.each(cases)('$test.file', ({ test, encoded }) => {
-    const { problems } = sweepProgram(encoded.program, Number(test.machine.hugePages ?? 0n), RUNS_PER_CASE)
+    const { problems } = sweepProgram(encoded.program, Number(test.machine.hugePages ?? 0n), LIMITS)
     expect(problems).toEqual([])
   })
 })

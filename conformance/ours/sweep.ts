@@ -23,11 +23,20 @@ export interface SweepResult {
   readonly problems: readonly SweepProblem[]
 }
 
-/** At most `runsMax` of the hits are made to fail, spread evenly. Ends at the first that goes wrong. */
-export function sweepProgram(program: Program, hugePages: number, runsMax: number): SweepResult {
+export interface SweepLimits {
+  readonly runs: number
+  /** About so long, by the time of a run without failures. */
+  readonly millis: number
+}
+
+/** As many of the hits as the limits allow are made to fail, spread evenly. Ends at the first that goes wrong. */
+export function sweepProgram(program: Program, hugePages: number, limits: SweepLimits): SweepResult {
   const sweep = new Sweep(program, hugePages)
+  sweep.countHits()
+  const start = performance.now()
   const hits = sweep.countHits()
-  const step = Math.max(1, hits / runsMax)
+  const affordable = Math.max(1, limits.millis / (performance.now() - start))
+  const step = Math.max(1, hits / Math.min(limits.runs, affordable))
   let runs = 0
   for (let next = 1; next <= hits; next += step, runs++) {
     const problem = sweep.fail(Math.floor(next))

@@ -16,14 +16,15 @@ interface CutSpace {
 
 /**
  * Makes two areas of the one that shows the byte (hi, lo) and goes on behind it: the first ends there. In the domains
- * nothing changes. EBUSY, EOPNOTSUPP, EINVAL, ENOMEM (`spec/02` §10, §12; order observed on 7.2.13).
+ * nothing changes. After an area's first byte nothing is cut either. EBUSY, EOPNOTSUPP, EINVAL, ENOMEM (`spec/02` §10,
+ * §12; order observed on 7.2.13).
  */
 export function cutArea(space: CutSpace, hi: number, lo: number, failpoints: Failpoints): void {
   const { areas } = space
   const slot = areas.find(hi, lo)
   if (slot < 0) return
   const area = areas.valueAt(slot)
-  if (area.lastHi === hi && area.lastLo === lo) return
+  if ((area.lastHi === hi && area.lastLo === lo) || (area.startHi === hi && area.startLo === lo)) return
   checkCut(space, area, lo)
   if (failpoints.hit('alloc_area')) throw ENOMEM
   areas.remove(slot)

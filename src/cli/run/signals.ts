@@ -62,6 +62,8 @@ export function isInForeground(stat: string): boolean {
 
 /** Ends this process by the signal that ended the program, so that whoever waits sees the same. */
 export function dieBy(signal: NodeJS.Signals): void {
+  // Node ignores it; a listener that goes leaves the default behind.
+  if (signal === 'SIGPIPE') process.on(signal, () => {})
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
 }

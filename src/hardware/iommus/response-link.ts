@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import type { Alarm } from '../../sim/clock.ts'
 import type { World } from '../../trace/world.ts'
+import type { PciFunction } from '../pci/messages.ts'
 import type { Functions } from './functions.ts'
 
 /** Int32 of one message: requester id, PASID, group index, code, private data. */
@@ -80,13 +81,25 @@ export class ResponseLink {
     this.delivered++
     const target = this.#functions.get(messages[at]!)
     if (target === undefined) return
-    target.port.pageGroupResponse(
+    this.deliver(
+      target.port,
       messages[at + 1]!,
       messages[at + 2]!,
       messages[at + 3]!,
       messages[at + 4]!,
       messages[at + 5]!,
     )
+  }
+
+  protected deliver(
+    port: PciFunction,
+    pasid: number,
+    grpid: number,
+    code: number,
+    private0: number,
+    private1: number,
+  ): void {
+    port.pageGroupResponse(pasid, grpid, code, private0, private1)
   }
 
   #grow(): void {

@@ -35,7 +35,16 @@ export class Translation {
   access = 0
   /** Where the region's part of `frame` starts, in bytes: not 0 only with a shift below 12. */
   frameOffset = 0
+  /**
+   * Of an untranslated request that was not let through: the number of the transaction that waits in the unit for
+   * `transactionResumed`, 0 when it was aborted.
+   */
+  stalled = 0
 }
+
+/** How a stalled transaction ends: it is to be sent again, or it was aborted. */
+export const STALL_RETRY = 0
+export const STALL_ABORT = 1
 
 /** A Page Request Message, or a Stop Marker (`last`, access 0, with PASID). One object may be reused by its sender. */
 export class PageRequest {
@@ -65,7 +74,7 @@ export interface TranslationAgent {
     access: number,
     out: Translation,
   ): AtsStatus
-  /** An untranslated memory request. `false`: blocked, and the unit recorded an unrecoverable fault. */
+  /** An untranslated memory request. `false`: blocked for good, or it waits (`out.stalled`). */
   untranslatedRequest(
     rid: number,
     pasid: number,
@@ -87,4 +96,6 @@ export interface PciFunction {
   invalidateRequest(pasid: number, hi: number, lo: number, shift: number, itag: number): void
   /** PRG Response. `pasid` is NO_PASID unless the function asked for PASIDs in responses. */
   pageGroupResponse(pasid: number, grpid: number, code: number, private0: number, private1: number): void
+  /** A transaction that waited in the unit goes on: STALL_. A function without it cannot wait, and is never stalled. */
+  transactionResumed?(transaction: number, outcome: number): void
 }

@@ -123,6 +123,8 @@ export class Channel implements ListNode<Channel> {
   retrying: number
   /** Group whose response it waits for, -1: none. */
   grpid: number
+  /** Transaction that waits for it in the unit, 0: none. */
+  stalled: number
   /** Set: the transfer ends thus at the next step. */
   ending: TransferStatus | undefined
   /** Those that wait for credits. */
@@ -146,6 +148,7 @@ export class Channel implements ListNode<Channel> {
     this.attempts = 0
     this.retrying = 0
     this.grpid = -1
+    this.stalled = 0
     this.ending = undefined
     this.list = undefined
     this.next = undefined

@@ -141,7 +141,7 @@ export class EngineRig {
   }
 
   frameAt(hi: number, lo: number): number {
-    const out = { frame: 0, shift: 12, access: 0, frameOffset: 0 }
+    const out = { frame: 0, shift: 12, access: 0, frameOffset: 0, stalled: 0 }
     return this.table.lookup(hi, lo & ~0xfff, out) ? out.frame : -1
   }
 

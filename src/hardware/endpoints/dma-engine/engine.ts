@@ -20,6 +20,7 @@ import { EngineTrace } from './engine-trace.ts'
 import { LongCopies } from './long-copies.ts'
 import { PageFaults } from './page-faults.ts'
 import { ReadyChannels } from './ready-channels.ts'
+import { StalledTransactions } from './stalled-transactions.ts'
 import type { Transfer, TransferStatus } from './transfer.ts'
 import { TranslationCache } from './translation-cache.ts'
 import { EXHAUSTED, REFUSED, RESOLVED, TranslationClient } from './translation-client.ts'
@@ -74,6 +75,7 @@ export class DmaEngine implements PciFunction {
   readonly #refused: List<Transfer>
   readonly #refusal: Alarm
   readonly #translations: TranslationClient
+  readonly #stalls: StalledTransactions
   /** PASIDs whose last transfers are being waited for, and who is told. */
   readonly #stopping: Map<number, (() => void) | undefined>
   #refusing: boolean
@@ -118,6 +120,8 @@ export class DmaEngine implements PciFunction {
     this.ats = new Ats(config.ats ?? { invalidateQueueDepth: 32 }, () => this.#translations.invalidateAll())
     this.pasid = new PasidCapability(config.pasid ?? { width: 1, exec: false, priv: false }, this.ats)
     this.configSpace = this.#createConfigSpace()
+    const shared = { counters: this.counters, channels: this.#channels }
+    this.#stalls = new StalledTransactions({ ...shared, clock: world.clock, histogram: parts.histogram })
     this.#translations = new TranslationClient(world, {
       rid,
       agent,
@@ -125,15 +129,15 @@ export class DmaEngine implements PciFunction {
       ats: this.ats,
       cache: this.cache,
       faults: this.#faults,
-      counters: this.counters,
-      channels: this.#channels,
+      stalls: this.#stalls,
+      ...shared,
     })
     this.#longCopies = new LongCopies(world.trace, this.#memory, this.#translations, this.counters)
   }
 
-  /** Page requests without a response. */
+  /** Page requests without a response, and transactions that wait in the unit. */
   get outstandingRequests(): number {
-    return this.pri.outstandingRequests
+    return this.pri.outstandingRequests + this.#stalls.count
   }
 
   /** Transfers that run. */
@@ -221,6 +225,10 @@ export class DmaEngine implements PciFunction {
 
   pageGroupResponse(pasid: number, grpid: number, code: number, private0: number, private1: number): void {
     if (!this.#removed) this.#faults.respond(pasid, grpid, code, private0, private1)
+  }
+
+  transactionResumed(transaction: number, outcome: number): void {
+    if (!this.#removed) this.#stalls.resumed(transaction, outcome)
   }
 
   #createConfigSpace(): ConfigSpace {
@@ -317,6 +325,7 @@ export class DmaEngine implements PciFunction {
     const transfer = channel.transfer!
     this.#ready.sleep(channel)
     if (channel.waits) this.#faults.forget(channel)
+    if (channel.stalled !== 0) this.#stalls.forget(channel)
     channel.transfer = undefined
     this.#makeIdle(channel)
     this.#conclude(transfer, status)

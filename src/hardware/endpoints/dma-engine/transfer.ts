@@ -11,7 +11,7 @@ export const TRANSFER_OPS: readonly TransferOp[] = ['copy', 'fill', 'write', 're
 
 /**
  * idle: not submitted; queued; running; done: all bytes moved; else the reason for the end:
- * invalid: a page request was answered Invalid Request; failure: PRI was shut off while the transfer needed it;
+ * invalid: a page request was answered Invalid Request, or a stalled transaction aborted; failure: PRI was shut off while the transfer needed it;
  * unrecoverable: no translation, and no way to ask for one; retries: Success too often without a translation;
  * bus-error: the translated frame does not exist; aborted: by `abort`, `stop`, `stopPasid` or removal.
  */

@@ -9,6 +9,7 @@ import type { Channel, Side } from './channel.ts'
 import type { DmaEngineConfig } from './config.ts'
 import type { DmaEngineCounters } from './counters.ts'
 import type { PageFaults } from './page-faults.ts'
+import type { StalledTransactions } from './stalled-transactions.ts'
 import type { TranslationCache } from './translation-cache.ts'
 import { inRange } from './translation-cache.ts'
 
@@ -34,6 +35,7 @@ export interface TranslationClientParts {
   readonly ats: Ats
   readonly cache: TranslationCache
   readonly faults: PageFaults
+  readonly stalls: StalledTransactions
   readonly counters: DmaEngineCounters
   readonly channels: readonly Channel[]
 }
@@ -47,6 +49,7 @@ export class TranslationClient {
   readonly #ats: Ats
   readonly #cache: TranslationCache
   readonly #faults: PageFaults
+  readonly #stalls: StalledTransactions
   readonly #counters: DmaEngineCounters
   readonly #channels: readonly Channel[]
   readonly #retriesMax: number
@@ -68,6 +71,7 @@ export class TranslationClient {
     this.#ats = parts.ats
     this.#cache = parts.cache
     this.#faults = parts.faults
+    this.#stalls = parts.stalls
     this.#counters = parts.counters
     this.#channels = parts.channels
     this.#retriesMax = parts.config.retriesMax
@@ -165,9 +169,16 @@ export class TranslationClient {
   #untranslated(channel: Channel, side: Side, access: number): number {
     const result = this.#result
     const { hi, lo } = side
-    if (!this.#agent.untranslatedRequest(this.#rid, channel.pasid, hi, lo, access, result)) return REFUSED
-    side.use(result)
-    return RESOLVED
+    if (channel.attempts > this.#retriesMax) return EXHAUSTED
+    if (channel.retrying !== 0) this.#countRetry(channel, hi, lo)
+    if (this.#agent.untranslatedRequest(this.#rid, channel.pasid, hi, lo, access, result)) {
+      side.use(result)
+      return RESOLVED
+    }
+    if (result.stalled === 0) return REFUSED
+    this.#stalls.wait(channel, result.stalled)
+    result.stalled = 0
+    return WAITING
   }
 
   /** `false`: the channel's alarm is armed for the time that the request takes. */

@@ -75,11 +75,16 @@ export class Iotlb {
       for (let i = 0; i < 1 << (shift - 12); i++) this.#drop(domain, hi, (first + (i << 12)) | 0)
       return
     }
+    this.invalidateMatching(domain, domain < 0 ? 0 : -1, hi, lo, shift)
+  }
+
+  /** The same for every domain that agrees with `domain` in the bits of the mask. */
+  invalidateMatching(domain: number, domainMask: number, hi: number, lo: number, shift: number): void {
     const maskHi = shift >= RANGE_ALL ? 0 : shift > 32 ? -1 << (shift - 32) : -1
     const maskLo = shift >= 32 ? 0 : -1 << shift
     for (let at = 0; at < this.words.length; at += STRIDE) {
       const { words } = this
-      if (domain >= 0 && words[at + 2] !== domain) continue
+      if (((words[at + 2]! ^ domain) & domainMask) !== 0) continue
       if (((words[at]! ^ lo) & maskLo & PAGE_MASK) === 0 && ((words[at + 1]! ^ hi) & maskHi) === 0)
         words[at] = 0
     }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, test } from 'vitest'
-import { isErrno } from '../../../base/errno.ts'
-import { Rng } from '../../../sim/rng.ts'
-import { seededDecisions } from '../../../sim/decisions.ts'
-import { AttachHandle } from '../../iommu/attach-handle.ts'
-import { attachDevicePasid, detachDevicePasid, replaceDevicePasid } from '../../iommu/attach-pasid.ts'
-import type { Device } from '../../iommu/device.ts'
-import type { Domain } from '../../iommu/domain.ts'
-import type { FaultGroup } from '../../iommu/fault.ts'
-import { KeepingHandler } from '../../iopf/fake-handler.suite.ts'
-import { Rig, unmapPages } from './rig.suite.ts'
+import { isErrno } from '../../base/errno.ts'
+import { Rng } from '../../sim/rng.ts'
+import { seededDecisions } from '../../sim/decisions.ts'
+import { AttachHandle } from '../iommu/attach-handle.ts'
+import { attachDevicePasid, detachDevicePasid, replaceDevicePasid } from '../iommu/attach-pasid.ts'
+import type { Device } from '../iommu/device.ts'
+import type { Domain } from '../iommu/domain.ts'
+import type { FaultGroup } from '../iommu/fault.ts'
+import { KeepingHandler } from '../iopf/fake-handler.suite.ts'
+import type { Model } from './model.suite.ts'
+import { type Rig, unmapPages } from './rig.suite.ts'
 
 const PASIDS = [1, 2, 3]
 const STEPS = 400
@@ -24,15 +25,19 @@ class Storm {
   readonly #domains: Domain[] = []
   readonly #frame: number
 
-  constructor(seed: number) {
+  constructor(model: Model, seed: number) {
     this.#rng = new Rng(seed)
     const policy =
       seed % 3 === 0 ? ({ timeoutNanos: 20_000, timeoutCode: 1, quotaFaults: 6, quotaCode: 1 } as const) : {}
-    this.rig = new Rig({
+    this.rig = model.create({
       engines: 2,
-      world: {},
-      driver: { rings: { pageRequests: 4 + (seed % 5), commands: 32, faults: 4 }, policy },
-      engine: { groupPages: 1 + (seed % 4), pri: { capacity: 12, responsePasidRequired: seed % 2 === 0 } },
+      waitingMax: 3 + (seed % 5),
+      commands: 32,
+      policy,
+      engine: {
+        groupPages: 1 + (seed % 4),
+        pri: { capacity: 12, responsePasidRequired: model.answersWithPasid || seed % 2 === 0 },
+      },
     })
     this.#frame = this.rig.frames.allocZeroed()
     const { world } = this.rig
@@ -175,18 +180,21 @@ class Storm {
   }
 }
 
-describe('two engines, tiny rings, failures, detach, replace and removal in flight', () => {
-  for (let first = 0; first < 200; first += 50) {
-    test(`every request is answered and nothing is left behind: seeds ${first} to ${first + 49}`, () => {
-      for (let seed = first; seed < first + 50; seed++) {
-        const storm = new Storm(seed)
-        try {
-          for (let step = 0; step < STEPS; step++) storm.step()
-          storm.finish()
-        } catch (cause) {
-          throw new Error(`seed ${seed}`, { cause })
+/** Every request is answered and nothing is left behind, whatever happens at once. */
+export function driverStorm(model: Model): void {
+  describe(`${model.name}: two engines, tiny rings, failures, detach, replace and removal in flight`, () => {
+    for (let first = 0; first < 200; first += 50) {
+      test(`every request is answered and nothing is left behind: seeds ${first} to ${first + 49}`, () => {
+        for (let seed = first; seed < first + 50; seed++) {
+          const storm = new Storm(model, seed)
+          try {
+            for (let step = 0; step < STEPS; step++) storm.step()
+            storm.finish()
+          } catch (cause) {
+            throw new Error(`seed ${seed}`, { cause })
+          }
         }
-      }
-    })
-  }
-})
+      })
+    }
+  })
+}

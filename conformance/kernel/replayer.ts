@@ -72,12 +72,16 @@ export class Replayer {
     if (this.#gone !== undefined) return
     this.send('Q', new Uint8Array())
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#process.kill('SIGKILL'), MILLIS_TO_END)
+      const timer = setTimeout(() => this.kill(this.#process), MILLIS_TO_END)
       this.#process.on('close', () => {
         clearTimeout(timer)
         resolve()
       })
     })
+  }
+
+  protected kill(process: ReplayerProcess): void {
+    process.kill('SIGKILL')
   }
 
   protected send(type: string, payload: Uint8Array): void {
@@ -101,7 +105,7 @@ export class Replayer {
   #wait(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        this.#process.kill('SIGKILL')
+        this.kill(this.#process)
         this.#gone ??= `${this.#name} said nothing for ${SECONDS_SILENT_MAX} s`
         resolve()
       }, SECONDS_SILENT_MAX * 1000)

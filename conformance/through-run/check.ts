@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Cases by way of an unmodified program: the replayer under `iopf run`. */
+import { GuestError, type Replayer } from '../kernel/replayer.ts'
 import type { ProgramResult } from '../program/program.ts'
 import { answersOf } from '../record/answers.ts'
 import type { Verdict } from '../record/check-case.ts'
@@ -8,15 +9,29 @@ import { type LoadedCase, readRecording } from '../record/files.ts'
 import { withoutNumbers } from './numbers.ts'
 import { startSession } from './session.ts'
 
-/** In one run, one after the other, as on the real kernel. Throws `HostError`, `GuestError`. */
+/** In one run, one after the other, as on the real kernel. A run that ends is followed by another. Throws `HostError`. */
 export async function checkThroughRun(root: string, cases: readonly LoadedCase[]): Promise<Verdict[]> {
-  const session = startSession(root)
-  try {
-    const results = await session.run(cases.map(({ encoded }) => encoded.program))
-    return cases.map((loaded, index) => verdictOf(loaded, results[index]))
-  } finally {
-    await session.close()
+  const verdicts: Verdict[] = []
+  let session: Replayer | undefined
+  for (const loaded of cases) {
+    session ??= startSession(root)
+    try {
+      const [result] = await session.run([loaded.encoded.program])
+      verdicts.push(verdictOf(loaded, result))
+    } catch (error) {
+      if (!(error instanceof GuestError)) throw error
+      verdicts.push(ended(loaded, error.message))
+      session = undefined
+    }
   }
+  await session?.close()
+  return verdicts
+}
+
+function ended({ test, encoded }: LoadedCase, why: string): Verdict {
+  const { length: operations } = encoded.program.operations
+  const difference = { operation: 0, line: 0, text: 'the run ended', details: [why.trim()] }
+  return { file: test.file, operations, kind: 'differs', difference }
 }
 
 function verdictOf({ test, encoded, path }: LoadedCase, result: ProgramResult | undefined): Verdict {
@@ -29,7 +44,7 @@ function verdictOf({ test, encoded, path }: LoadedCase, result: ProgramResult | 
     withoutNumbers(encoded, answersOf(encoded, result)),
   )
   if (difference === undefined) return { ...common, kind: 'same' }
-  const { ended } = result
-  const details = ended?.operation === difference.operation ? [ended.why] : difference.details
+  const { ended: early } = result
+  const details = early?.operation === difference.operation ? [early.why] : difference.details
   return { ...common, kind: 'differs', difference: { ...difference, details } }
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { bytesSource, functionSource } from '../src/handlers/page-source.ts'
 import { loadScenario } from '../src/cli/scenario/load.ts'
 import { patternByte, watchScenario } from '../src/explore/campaign.ts'
-import type { Scenario } from '../src/scenario/document.ts'
+import { type Scenario, UNIT_MODELS } from '../src/scenario/document.ts'
 import { runScenario } from '../src/scenario/run.ts'
 import { sweepFailures } from '../src/sim/failpoint.ts'
 import { exportNdjson } from '../src/trace/export-ndjson.ts'
@@ -12,8 +12,13 @@ import { exportNdjson } from '../src/trace/export-ndjson.ts'
 const EXAMPLES = readdirSync('examples').filter((name) => name.endsWith('.yaml'))
 
 /** The example on a little data, so that each of its failure points can be made to fail in turn. */
-function small(name: string): Scenario {
-  const settings = ['workload.source={ pattern: 20001 }', 'workload.chunk=8KiB', 'machine.memory=8MiB']
+function small(name: string, model: string): Scenario {
+  const settings = [
+    'workload.source={ pattern: 20001 }',
+    'workload.chunk=8KiB',
+    'machine.memory=8MiB',
+    `machine.iommus.0.model=${model}`,
+  ]
   return loadScenario(`examples/${name}`, settings).scenario
 }
 
@@ -30,22 +35,24 @@ async function traceOf(scenario: Scenario): Promise<string> {
   return [...exportNdjson(result.trace!)].join('')
 }
 
-describe.each(EXAMPLES)('examples/%s', (name) => {
+const RUNS = EXAMPLES.flatMap((name) => UNIT_MODELS.map((model) => [name, model] as const))
+
+describe.each(RUNS)('examples/%s on %s', (name, model) => {
   it('leaves nothing behind and answers every group once', async () => {
-    const { violations } = await watchScenario(small(name))
+    const { violations } = await watchScenario(small(name, model))
     expect(violations).toEqual([])
   })
 
   it('survives the n-th failure, for every n', async () => {
     const failed = await sweepFailures(async (failpoints) => {
-      const { violations } = await watchScenario(small(name), failpoints)
+      const { violations } = await watchScenario(small(name, model), failpoints)
       expect(violations).toEqual([])
     })
     expect(failed).toBeGreaterThan(20)
   })
 
   it('gives the same trace for the same seed, byte for byte, and another for another seed', async () => {
-    const random = { ...small(name), decisions: 'random' as const, seed: 7 }
+    const random = { ...small(name, model), decisions: 'random' as const, seed: 7 }
     const first = await traceOf(random)
     expect(await traceOf(random)).toBe(first)
     expect(await traceOf({ ...random, seed: 8 })).not.toBe(first)

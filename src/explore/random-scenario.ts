@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES } from '../base/u64.ts'
 import { MISBEHAVIOURS } from '../handlers/misbehaviour.ts'
+import { UNIT_MODELS } from '../machine/config.ts'
 import {
   DEFAULT_DEVICE,
   DEFAULT_HANDLER,
@@ -35,7 +36,7 @@ export function randomScenario(seed: number): Scenario {
     seed,
     decisions: 'random',
     random: { latencySpread: 0.9, failureChance: rng.chance(0.5) ? 0 : pick(rng, [0.002, 0.01, 0.05]) },
-    machine: { memory: 4 * 2 ** 20, iommus: [drawIommu(rng)], devices },
+    machine: { memory: 4 * 2 ** 20, iommus: [drawIommu(rng, seed)], devices },
     latencies: { ...defaultLatencies(), wakeUp: 3000, pageRequest: pick(rng, [500, 500, 30_000]) },
     policy: drawPolicy(rng),
     process: { handler: drawHandler(rng, sva, groupPagesMax) },
@@ -48,9 +49,11 @@ function pick<T>(rng: Rng, values: readonly T[]): T {
   return values[rng.below(values.length)]!
 }
 
-function drawIommu(rng: Rng): IommuSection {
+/** Models take turns. */
+function drawIommu(rng: Rng, seed: number): IommuSection {
   return {
     ...DEFAULT_IOMMU,
+    model: UNIT_MODELS[seed % UNIT_MODELS.length]!,
     pageRequestQueueEntries: pick(rng, [2, 4, 8, 64]),
     format: pick(rng, ['x86-64-4level', 'x86-64-5level']),
   }

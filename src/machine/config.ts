@@ -3,11 +3,19 @@
 import type { FaultPolicy } from '../kernel/iommu/fault.ts'
 import type { WorldOptions } from '../trace/world.ts'
 
-/** A unit of our own, with its driver: devices are behind it. */
-export interface SimpleConfig {
+/** Units that devices are behind: one of our own, Intel's VT-d in scalable mode. */
+export const UNIT_MODELS = ['simple', 'vtd'] as const
+
+export type UnitModel = (typeof UNIT_MODELS)[number]
+
+/** A unit with its driver: devices are behind it. */
+export interface UnitConfig {
   readonly name: string
-  readonly model: 'simple'
-  /** Records of the page-request ring: a power of two, 2 … 65536. Default 256. */
+  readonly model: UnitModel
+  /**
+   * Records of the page-request ring: a power of two, 2 … 65536 (VT-d: at most 16384; fewer than 128 are a limit of how
+   * many may wait). Default 256.
+   */
   readonly pageRequestQueueEntries?: number
   /** 0 … 20. Default 20. */
   readonly pasidBits?: number
@@ -23,7 +31,7 @@ export interface MockConfig {
   readonly extended?: boolean
 }
 
-export type IommuConfig = SimpleConfig | MockConfig
+export type IommuConfig = UnitConfig | MockConfig
 
 export interface DeviceConfig {
   readonly name: string

@@ -14,17 +14,12 @@ import { Sva } from '../kernel/sva/sva.ts'
 import { Histogram } from '../trace/histogram.ts'
 import { createWorld, type World } from '../trace/world.ts'
 import { type MachineConfig, type MachineLatencies, NO_LATENCIES } from './config.ts'
-import {
-  type MachineDevice,
-  type MachineIommu,
-  type MachineParts,
-  createMock,
-  createSimple,
-  plug,
-} from './models.ts'
+import { type MachineDevice, type MachineParts, createMock, plug } from './models.ts'
 import { MachineProcess } from './process.ts'
+import { createUnit, type MachineIommu } from './units.ts'
 
-export type { MachineDevice, MachineIommu } from './models.ts'
+export type { MachineDevice } from './models.ts'
+export type { MachineIommu } from './units.ts'
 export { MachineProcess } from './process.ts'
 
 /** The whole machine, assembled in the order in which a real one comes up. */
@@ -69,8 +64,8 @@ export class Machine {
       priAllocations: new Map(),
     }
     this.iommus = config.iommus
-      .filter((iommu) => iommu.model === 'simple')
-      .map((iommu) => createSimple(parts, iommu))
+      .filter((iommu) => iommu.model !== 'mock')
+      .map((iommu) => createUnit(parts, iommu))
     const selftest = createMock(parts, config.iommus)
     this.mock = selftest?.iommu
     this.#devices = []

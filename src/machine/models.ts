@@ -5,28 +5,13 @@ import { DmaEngine } from '../hardware/endpoints/dma-engine/engine.ts'
 import { EduRegisters } from '../hardware/endpoints/dma-engine/registers/edu.ts'
 import { EngineRegisters } from '../hardware/endpoints/dma-engine/registers/engine-registers.ts'
 import type { RegisterSet } from '../hardware/endpoints/dma-engine/registers/register-set.ts'
-import { simpleConfig } from '../hardware/iommus/simple/config.ts'
-import { SimpleIommu } from '../hardware/iommus/simple/unit.ts'
-import type { PhysicalMemory } from '../hardware/memory.ts'
 import { SelftestPort } from '../iommufd/selftest/port.ts'
 import { MockIommu } from '../kernel/drivers/mock/mock-iommu.ts'
-import { SimpleDriver } from '../kernel/drivers/simple/driver.ts'
 import { Device } from '../kernel/iommu/device.ts'
 import type { IommuCore } from '../kernel/iommu/probe.ts'
-import type { FaultPolicy } from '../kernel/iommu/fault.ts'
-import type { IopfQueue } from '../kernel/iopf/queue.ts'
-import type { FrameAllocator } from '../kernel/mm/frame-allocator.ts'
 import type { Histogram } from '../trace/histogram.ts'
-import type { World } from '../trace/world.ts'
-import type { DeviceConfig, IommuConfig, MachineLatencies, MockConfig, SimpleConfig } from './config.ts'
-
-/** An IOMMU: its silicon, its driver and the driver's fault queue. */
-export interface MachineIommu {
-  readonly name: string
-  readonly unit: SimpleIommu
-  readonly driver: SimpleDriver
-  readonly faultQueue: IopfQueue
-}
+import type { DeviceConfig, IommuConfig, MockConfig } from './config.ts'
+import type { MachineIommu, UnitParts } from './units.ts'
 
 /** A device: its silicon and the kernel's view of it. */
 export interface MachineDevice {
@@ -41,42 +26,9 @@ export interface MachineDevice {
 }
 
 /** What models are built from. */
-export interface MachineParts {
-  readonly world: World
-  readonly memory: PhysicalMemory
-  readonly frames: FrameAllocator
+export interface MachineParts extends UnitParts {
   readonly core: IommuCore
-  readonly latencies: MachineLatencies
-  readonly policy: Partial<FaultPolicy>
   readonly latency: Histogram
-  /** Outstanding Page Request Allocation by requester id: what the driver asks for at probe. */
-  readonly priAllocations: Map<number, number>
-}
-
-export function createSimple(parts: MachineParts, config: SimpleConfig): MachineIommu {
-  const { world, memory, frames, latencies, policy, priAllocations } = parts
-  const unit = new SimpleIommu(world, {
-    name: config.name,
-    memory,
-    config: simpleConfig({
-      pasidBits: config.pasidBits ?? 20,
-      privateData: policy.privateData ?? false,
-      latencies: { link: latencies.response, interrupt: latencies.interrupt },
-    }),
-  })
-  const driver = new SimpleDriver(world, {
-    name: config.name,
-    unit,
-    interrupts: unit.interrupts,
-    memory,
-    frames,
-    format: config.format === 'x86-64-5level' ? 'x86-64-5' : 'x86-64-4',
-    rings: { pageRequests: config.pageRequestQueueEntries ?? 256 },
-    policy,
-    workLatencyNanos: latencies.workQueue,
-    priRequests: (device) => priAllocations.get(device.rid) ?? 1,
-  })
-  return { name: config.name, unit, driver, faultQueue: driver.queue }
 }
 
 /** The test ABI of a machine with a mock. Asserts that there is only one. */
@@ -134,7 +86,8 @@ export function plug(
     }),
   })
   iommu.unit.connect(engine)
-  const device = new Device({ name, rid, config: engine.configSpace })
+  const { reservedRegions } = iommu
+  const device = new Device({ name, rid, config: engine.configSpace, reservedRegions })
   world.trace.registerDevice(rid, name)
   if (pri !== false) priAllocations.set(rid, pri.allocation ?? pri.capacity)
   core.probe(device, iommu.driver)

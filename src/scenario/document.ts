@@ -4,8 +4,9 @@
  * these types; the names are those of the YAML document, so `machine.devices.0.pri.capacity` is the path in both.
  */
 import { MISBEHAVIOURS, type MisbehaviourKind } from '../handlers/misbehaviour.ts'
+import { UNIT_MODELS, type UnitModel } from '../machine/config.ts'
 
-export { MISBEHAVIOURS }
+export { MISBEHAVIOURS, UNIT_MODELS }
 
 /** Virtual nanoseconds, a non-negative integer. Written `5us`, `10ms`, `250ns`, `1s` in a document. */
 export type Nanos = number
@@ -44,7 +45,7 @@ export interface MachineSection {
 
 export interface IommuSection {
   readonly name: string
-  readonly model: 'simple'
+  readonly model: UnitModel
   /** Records the page request ring holds; a power of two. */
   readonly pageRequestQueueEntries: number
   readonly pasidBits: number

@@ -246,6 +246,15 @@ describe('--set', () => {
     expect(scenario.workload.source).toEqual({ kind: 'pattern', lengthBytes: 4_096 })
   })
 
+  it('changes the IOMMU by one word, and names the capability that a unit does not have', () => {
+    const model = 'machine.iommus.0.model=vtd'
+    expect(load(MINIMAL, model).machine.iommus[0]?.model).toBe('vtd')
+    const error = failure(MINIMAL, model, 'machine.iommus.0.pageRequestQueueEntries=32768')
+    expect(error.exitCode).toBe(EXIT_INPUT)
+    expect(error.message).toContain('expected at most 16384, the largest PQA.PQS of a VT-d unit')
+    expect(load(MINIMAL, 'machine.iommus.0.pageRequestQueueEntries=32768').machine.iommus).toHaveLength(1)
+  })
+
   it('finds files from the current directory', () => {
     const { source } = load(MINIMAL, 'workload.source=in.bin').workload
     expect(source).toEqual({ kind: 'file', path: join(process.cwd(), 'in.bin') })
@@ -277,7 +286,10 @@ describe('--set', () => {
     ['mchine.memory=1', '--set mchine.memory=1: mchine: got unknown key', 'did you mean "machine"?'],
     ['seed=x', '--set seed=x: seed: got "x", expected a number'],
     ['seed=', '--set seed=: seed: got "", expected a number'],
-    ['machine.iommus.0.model=vtdd', 'machine.iommus.0.model: got "vtdd", expected simple'],
+    [
+      'machine.iommus.0.model=vtdd',
+      'machine.iommus.0.model: got "vtdd", expected one of simple, vtd; did you mean "vtd"?',
+    ],
     ['machine.devices.1.name=b', 'machine.devices is not written in the document; expected index 0'],
     ['workload.streams.5.device=b', 'workload.streams has 1 entry; expected index 0'],
     ['name.x=1', '--set name.x=1: name.x: got name, but name is "x" and has no parts'],

@@ -3,6 +3,9 @@
 import type { DeviceSection, Scenario } from '../../scenario/document.ts'
 import { didYouMean } from '../suggest.ts'
 
+/** 2^7 pages of 128 records. */
+const VTD_REQUESTS_MAX = 16_384
+
 /** The part of zod's refinement context that is used here. */
 export interface IssueSink {
   addIssue(issue: { code: 'custom'; path: (string | number)[]; params: { expected: string } }): void
@@ -34,7 +37,10 @@ function checkIommus({ machine }: Scenario, report: Report): void {
   machine.iommus.forEach((iommu, index) => {
     const entries = iommu.pageRequestQueueEntries
     const isPowerOfTwo = (entries & (entries - 1)) === 0
-    if (!isPowerOfTwo) report(['machine', 'iommus', index, 'pageRequestQueueEntries'], 'a power of two')
+    const path = ['machine', 'iommus', index, 'pageRequestQueueEntries']
+    if (!isPowerOfTwo) report(path, 'a power of two')
+    else if (iommu.model === 'vtd' && entries > VTD_REQUESTS_MAX)
+      report(path, `at most ${VTD_REQUESTS_MAX}, the largest PQA.PQS of a VT-d unit`)
   })
   const fits = machine.memory <= 2 ** 32 && machine.memory % 4096 === 0
   if (!fits) report(['machine', 'memory'], 'a size of at most 4GiB in whole 4 KiB pages')

@@ -2,7 +2,7 @@
 /** The scenario document as zod schema. Loads zod: import it lazily. Errors are turned into text by `problems.ts`. */
 import { z } from 'zod'
 import { checkReferences } from './references.ts'
-import { MISBEHAVIOURS, type Scenario, type SourceSpec } from '../../scenario/document.ts'
+import { MISBEHAVIOURS, type Scenario, type SourceSpec, UNIT_MODELS } from '../../scenario/document.ts'
 import { DEFAULT_DEVICE, DEFAULT_HANDLER, DEFAULT_IOMMU } from '../../scenario/defaults.ts'
 import { LATENCY_DEFAULTS } from '../../scenario/latencies.ts'
 import { DURATION, parseQuantity, quantityPattern, SIZE, type UnitTable } from './quantity.ts'
@@ -45,7 +45,7 @@ const RANDOM = z.strictObject({
 
 const IOMMU = z.strictObject({
   name: name('how devices name it').default(DEFAULT_IOMMU.name),
-  model: z.enum(['simple']).default(DEFAULT_IOMMU.model).describe('which IOMMU'),
+  model: z.enum(UNIT_MODELS).default(DEFAULT_IOMMU.model).describe('which IOMMU'),
   pageRequestQueueEntries: integer(2, 65_536, 'records in the page request ring, a power of two').default(
     DEFAULT_IOMMU.pageRequestQueueEntries,
   ),

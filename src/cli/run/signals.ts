@@ -13,6 +13,8 @@ const FORWARDED: readonly NodeJS.Signals[] = [
 /** The terminal sends these to its whole foreground group, the program included. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT']
 
+const HARMLESS: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>(['SIGCONT', 'SIGWINCH'])
+
 /** Passes signals on to the program until `end`. */
 export class SignalForwarding {
   readonly #handlers: [signal: NodeJS.Signals, handler: () => void][] = []
@@ -36,8 +38,12 @@ export class SignalForwarding {
   }
 }
 
+/** As long as there is no program the signal is for us. */
 function send(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
+  if (pid === undefined) {
+    if (!HARMLESS.has(signal)) dieBy(signal)
+    return
+  }
   try {
     process.kill(pid, signal)
   } catch {

@@ -72,25 +72,27 @@ export class Bridge {
     const common = { system, listener: this.#listener, registry: this.registry, reserved }
     const standIns = new DeviceStandIns(system, this.registry)
     const copySpace = allocateCopySpace(system)
+    const shared = new SharedObjects({
+      system,
+      pages: this.pages,
+      block: copySpace.block,
+      mappers: () => this.#ports.threads.memories(),
+    })
     const threads = new Threads({
       ...common,
       devices: standIns,
       queues: this.#queues,
       pages: this.pages,
-      shared: new SharedObjects({
-        system,
-        pages: this.pages,
-        block: copySpace.block,
-        mappers: () => this.#ports.threads.memories(),
-      }),
+      shared,
       copySpace,
     })
     this.#ports = {
       ...common,
       threads,
       paths,
-      mappedFiles: new MappedFiles(machine.memory, standIns),
+      mappedFiles: new MappedFiles(machine.memory, standIns, () => threads.processes()),
       folders,
+      shared,
       nodes: new Nodes(paths, tree),
       devices: machine.nodes,
       watch,

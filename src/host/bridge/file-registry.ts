@@ -60,6 +60,10 @@ export class FileRegistry {
     return this.#known()
   }
 
+  has(device: number, inode: number): boolean {
+    return this.#files.get(device)?.has(inode) === true
+  }
+
   /** `path`: below `folder`, a descriptor. `undefined`: there is nothing, or nothing of ours. */
   find(folder: number, path: string): HeldFile | undefined {
     if (this.#system.identify(folder, path, this.#identity) < 0) return undefined

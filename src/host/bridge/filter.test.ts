@@ -75,6 +75,7 @@ describe('the filter', () => {
   it('traps ioctls by their type', () => {
     expect(verdict({ number: 16, values: [3n, 0x3b80n] })).toBe(NOTIFY)
     expect(verdict({ number: 16, values: [3n, 0xc0103b64n] })).toBe(NOTIFY)
+    expect(verdict({ number: 16, values: [3n, 0x541bn] })).toBe(NOTIFY)
     expect(verdict({ number: 16, values: [3n, 0x5401n] })).toBe(ALLOW)
     expect(verdict({ arch: ARCH_I386, number: 54, values: [3n, 0x3bffn] })).toBe(NOTIFY)
   })
@@ -85,10 +86,10 @@ describe('the filter', () => {
       expect(read(fd, 0n)).toBe(NOTIFY)
       expect(read(fd, 41n)).toBe(NOTIFY)
       for (const number of [1, 19, 20, 32, 327, 328])
-        expect(verdict({ number, values: [BigInt(fd), 0n, 8n] })).toBe(NOTIFY)
+        expect(verdict({ number, values: [BigInt(fd), 0n, 9n] })).toBe(NOTIFY)
     }
     for (const fd of [FIRST - 1, END]) {
-      expect(verdict({ number: 1, values: [BigInt(fd), 0n, 8n] })).toBe(ALLOW)
+      expect(verdict({ number: 1, values: [BigInt(fd), 0n, 9n] })).toBe(ALLOW)
       expect(read(fd, 41n)).toBe(ALLOW)
     }
   })
@@ -107,8 +108,18 @@ describe('the filter', () => {
     expect(read(5, count)).toBe(expected)
   })
 
-  it('traps fcntl only where it duplicates a reserved descriptor', () => {
-    expect([fcntl(960n, 0n), fcntl(960n, 1030n)]).toEqual([NOTIFY, NOTIFY])
+  it.each([
+    [8n, NOTIFY],
+    [504n, NOTIFY],
+    [0n, ALLOW],
+    [9n, ALLOW],
+    [512n, ALLOW],
+  ])('of a write of %s bytes on any descriptor makes %s', (count, expected) => {
+    expect(verdict({ number: 1, values: [5n, 0n, count] })).toBe(expected)
+  })
+
+  it('traps fcntl where it duplicates a reserved descriptor, or asks for flags', () => {
+    expect([fcntl(960n, 0n), fcntl(960n, 1030n), fcntl(3n, 3n)]).toEqual([NOTIFY, NOTIFY, NOTIFY])
     expect([fcntl(960n, 1n), fcntl(3n, 0n), fcntl(3n, 1030n)]).toEqual([ALLOW, ALLOW, ALLOW])
   })
 

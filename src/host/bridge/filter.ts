@@ -22,7 +22,11 @@ const argument = (index: number): number => 16 + 8 * index
 
 const IOCTL_TYPE_MASK = 0xff00
 const IOCTL_TYPE_IOMMU = 0x3b00
+/** The kernel answers these for files with a length, which ours have none of. */
+const FIONREAD = 0x541b
+const FIOQSIZE = 0x5460
 const F_DUPFD = 0
+const F_GETFL = 3
 const F_DUPFD_CLOEXEC = 1030
 
 const MAP_TYPE = 0xf
@@ -37,6 +41,9 @@ const REGION_HI_END: number = 16 * REGION_HI_FIRST
 const RECORD_BYTES = 40
 /** Reads from here on are taken for reads of something else. */
 const RECORDS_BYTES_MAX = 65536
+const ANSWER_BYTES = 8
+/** Writes from here on are taken for writes of something else. */
+const ANSWERS_BYTES_MAX = 512
 
 export interface FilterOptions {
   /** Descriptors kept for fault queues: from `first` up to, without, `end`. */
@@ -60,11 +67,14 @@ export function buildFilter({ first, end }: FilterOptions): Uint8Array {
     whenEqual(0, 'allow', 'allow'),
     'iommu',
     load(argument(1)),
+    whenEqual(FIONREAD, 'always'),
+    whenEqual(FIOQSIZE, 'always'),
     compute('and', IOCTL_TYPE_MASK),
     whenEqual(IOCTL_TYPE_IOMMU, 'always', 'reserved'),
     'duplicate',
     load(argument(1)),
     whenEqual(F_DUPFD, 'reserved'),
+    whenEqual(F_GETFL, 'always'),
     whenEqual(F_DUPFD_CLOEXEC, 'reserved', 'allow'),
     'mapping',
     load(argument(3)),
@@ -78,7 +88,11 @@ export function buildFilter({ first, end }: FilterOptions): Uint8Array {
     'records',
     ...inRange(first, end, 'count'),
     'count',
-    ...wholeRecords(),
+    ...wholeMultiples(RECORD_BYTES, RECORDS_BYTES_MAX),
+    'answers',
+    ...inRange(first, end, 'small'),
+    'small',
+    ...wholeMultiples(ANSWER_BYTES, ANSWERS_BYTES_MAX),
     'reserved',
     ...inRange(first, end, 'allow'),
     'allow',
@@ -103,17 +117,17 @@ function inRange(first: number, end: number, otherwise: string): Line[] {
   return [load(argument(0)), whenAtLeast(end, otherwise), whenAtLeast(first, 'always', otherwise)]
 }
 
-/** Notifies when the third argument is a number of whole records: there is no modulo, n - n/40*40 does it. */
-function wholeRecords(): Line[] {
+/** Notifies when the third argument is a whole multiple: there is no modulo, n - n/40*40 does it. */
+function wholeMultiples(bytes: number, end: number): Line[] {
   return [
     load(argument(2) + 4),
     whenEqual(0, undefined, 'allow'),
     load(argument(2)),
-    whenAtLeast(RECORDS_BYTES_MAX, 'allow'),
+    whenAtLeast(end, 'allow'),
     whenEqual(0, 'allow'),
     compute('keep'),
-    compute('divide', RECORD_BYTES),
-    compute('multiply', RECORD_BYTES),
+    compute('divide', bytes),
+    compute('multiply', bytes),
     compute('minusX'),
     whenEqual(0, 'always', 'allow'),
   ]

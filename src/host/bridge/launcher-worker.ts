@@ -11,6 +11,7 @@ import { RLIMIT_NOFILE } from '../sys/numbers.ts'
 import { System } from '../sys/system.ts'
 import { buildFilter } from './filter.ts'
 import { FILTER_FLAGS } from './notifications.ts'
+import { NO_LISTENER } from './hand-over.ts'
 import type { ReservedRange } from './reserved-range.ts'
 
 /** The launcher: a thread behind the filter, which starts the program. */
@@ -21,6 +22,8 @@ export interface LauncherData {
   readonly openFilesMax: number
   /** Descriptors above 2 that the program gets. */
   readonly inherited: readonly number[]
+  /** Where the server waits for the descriptor that it is to serve. */
+  readonly handOver: Int32Array
 }
 
 /** To the launcher, in this order. */
@@ -28,7 +31,7 @@ export type LauncherOrder = 'install' | 'start'
 
 export type LauncherReport =
   | { readonly kind: 'ready' }
-  /** The filter is there; from now on somebody must serve `fd`. */
+  /** The filter is there. */
   | { readonly kind: 'listening'; readonly fd: number }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'ended'; readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }
@@ -39,14 +42,17 @@ function main(data: LauncherData): void {
   const system = new System()
   const filter = buildFilter(data.reserved)
   parentPort?.on('message', (order: LauncherOrder) => {
-    if (order === 'install') install(system, filter)
+    if (order === 'install') install(system, filter, data.handOver)
     else start(system, data)
   })
   report({ kind: 'ready' })
 }
 
-function install(system: System, filter: Uint8Array): void {
+/** Even to report is a call that waits for the server from now on: it learns of the listener through shared memory. */
+function install(system: System, filter: Uint8Array, handOver: Int32Array): void {
   const fd = system.installFilter(filter, FILTER_FLAGS)
+  Atomics.store(handOver, 0, fd < 0 ? NO_LISTENER : fd)
+  Atomics.notify(handOver, 0)
   report(fd < 0 ? { kind: 'lacks', message: explain(-fd) } : { kind: 'listening', fd })
 }
 
@@ -63,7 +69,7 @@ function explain(errno: number): string {
 /** Limits belong to the whole process: ours is put back at once. */
 function start(system: System, { words, openFilesMax, inherited }: LauncherData): void {
   const [program = '', ...rest] = words
-  const own = system.softLimit(0, RLIMIT_NOFILE)
+  const own = system.softLimit(0, RLIMIT_NOFILE) ?? openFilesMax
   for (const fd of inherited) system.keepOnExec(fd)
   if (openFilesMax < own) system.setSoftLimit(RLIMIT_NOFILE, openFilesMax)
   const child = spawn(program, rest, { stdio: [0, 1, 2] })

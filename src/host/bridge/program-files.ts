@@ -11,6 +11,9 @@ import type { ReservedRange } from './reserved-range.ts'
 import type { SharedObjects } from './shared-objects.ts'
 import type { DeviceStandIns, QueueStandIns } from './stand-ins.ts'
 
+/** ioctls that make a queue: IOMMU_FAULT_QUEUE_ALLOC, IOMMU_VEVENTQ_ALLOC. */
+const QUEUE_ALLOCATIONS: ReadonlySet<number> = new Set([0x3b8e, 0x3b93])
+
 /** What descriptors need of the rest. */
 export interface DescriptorPorts {
   readonly system: System
@@ -46,22 +49,20 @@ export class ProgramFiles extends FdTable {
     this.#folder = folder
   }
 
-  /** A free number of the range that is kept for files of ours. EMFILE. */
+  /** The lowest free number, of the range that is kept for queues when a queue is made. EMFILE. */
   override reserve(closeOnExec: boolean = true, from: number = 0): number {
-    const fd = this.freeNumber(from)
+    const { listener } = this.#ports
+    const isQueue = QUEUE_ALLOCATIONS.has(listener.int(1))
+    const fd = (isQueue ? this.freeReserved(from) : undefined) ?? this.#lowest(from)
     if (fd === undefined) throw EMFILE
     this.#promised.set(fd, closeOnExec)
     return fd
   }
 
-  /** The lowest free number of the range, not below `from`. */
-  freeNumber(from: number): number | undefined {
-    const { system, listener, reserved } = this.#ports
-    const limit = Math.min(reserved.end, system.softLimit(listener.tid, RLIMIT_NOFILE))
-    for (let fd = Math.max(from, reserved.first); fd < limit; fd++) {
-      if (!this.#promised.has(fd) && !this.#isOpen(fd)) return fd
-    }
-    return undefined
+  /** The lowest free number of the range, not below `from`; `undefined`: none, or the limit does not allow it. */
+  freeReserved(from: number): number | undefined {
+    const { reserved } = this.#ports
+    return this.#freeBelow(Math.max(from, reserved.first), Math.min(reserved.end, this.#limit()))
   }
 
   override unreserve(fd: number): void {
@@ -114,6 +115,25 @@ export class ProgramFiles extends FdTable {
     const { devices, queues } = this.#ports
     const isQueue = !file.positioned && file.read !== OpenFile.prototype.read
     return isQueue ? queues.create(file) : devices.create(file)
+  }
+
+  /** Queues that are open above a low limit count as if they were open below it. */
+  #lowest(from: number): number | undefined {
+    const { first, end } = this.#ports.reserved
+    const limit = this.#limit()
+    let above = 0
+    if (limit <= first) for (let fd = first; fd < end; fd++) if (this.findOwn(fd) !== undefined) above++
+    return this.#freeBelow(from, limit - above)
+  }
+
+  #freeBelow(from: number, end: number): number | undefined {
+    for (let fd = from; fd < end; fd++) if (!this.#promised.has(fd) && !this.#isOpen(fd)) return fd
+    return undefined
+  }
+
+  #limit(): number {
+    const { system, listener } = this.#ports
+    return system.softLimit(listener.tid, RLIMIT_NOFILE) ?? 0
   }
 
   #isOpen(fd: number): boolean {

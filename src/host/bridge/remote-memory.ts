@@ -39,6 +39,8 @@ export interface RemoteMemoryOptions {
   readonly shared: SharedObjects
   readonly copySpace: CopySpace
   readonly tgid: number
+  /** Whether a mapped file is one of ours, whose memory is a device's. */
+  readonly isDevice: (device: number, inode: number) => boolean
 }
 
 /**
@@ -55,6 +57,7 @@ export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
   readonly #shared: SharedObjects
   readonly #space: CopySpace
   readonly #tgid: number
+  readonly #isDevice: (device: number, inode: number) => boolean
   readonly #mappings: Mappings
   readonly #file: number
   /** Frames of pinned pages. */
@@ -70,7 +73,9 @@ export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
   /** What no other address space has. */
   readonly #stamp: string
 
-  constructor({ system, pages, shared, copySpace, tgid }: RemoteMemoryOptions) {
+  constructor(options: RemoteMemoryOptions) {
+    const { system, pages, shared, copySpace, tgid } = options
+    this.#isDevice = options.isDevice
     this.#system = system
     this.#pages = pages
     this.#space = copySpace
@@ -131,6 +136,7 @@ export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
     const mapping = this.#checkAccess(address, write)
     const memory = mapping.shared ? this.#memoryOf(mapping) : undefined
     if (memory !== undefined) return this.#shared.pin(memory, pageIn(mapping, address))
+    if (mapping.writable) this.#system.touchForWriting(this.#tid, address)
     const page = Math.floor(address / PAGE_BYTES)
     const known = this.#frames.get(page)
     if (known !== undefined) {
@@ -283,6 +289,7 @@ export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
   #checkAccess(address: number, write: boolean): Mapping {
     const mapping = this.#mappings.find(address)
     if (mapping === undefined || !(write ? mapping.writable : mapping.readable)) throw EFAULT
+    if (mapping.inode !== 0 && this.#isDevice(mapping.device, mapping.inode)) throw EFAULT
     if (this.#system.readAt(this.#file, address, this.#space.block, 1) !== 1) throw EFAULT
     return mapping
   }

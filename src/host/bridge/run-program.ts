@@ -2,6 +2,7 @@
 /** Runs an unmodified program against a machine: two workers, the one starts it, the other serves it. */
 import { closeSync, writeSync } from 'node:fs'
 import { Colleague } from './colleague.ts'
+import { createHandOver } from './hand-over.ts'
 import { originalOpenFilesMax } from './host-state.ts'
 import type { LauncherData, LauncherOrder, LauncherReport } from './launcher-worker.ts'
 import type { RunPlan, RunSummary } from './run-plan.ts'
@@ -67,6 +68,7 @@ class Run {
       reserved: reservedRange(openFilesMax),
       openFilesMax,
       inherited: request.inherited,
+      handOver: createHandOver(),
     }
     const server: ServerData = { plan: request.plan }
     this.#server = new Colleague('./server-worker.js', server)
@@ -76,11 +78,11 @@ class Run {
   async run(): Promise<RunEnd> {
     const [{ stop }] = await Promise.all([this.#server.report('ready'), this.#launcher.report('ready')])
     this.#stop = stop
+    const { handOver, reserved } = this.#data
+    const order: ServerOrder = { handOver, reserved }
+    this.#server.tell(order)
     this.#order('install')
     this.#listener = (await this.#launcher.report('listening')).fd
-    const order: ServerOrder = { listener: this.#listener, reserved: this.#data.reserved }
-    this.#server.tell(order)
-    await this.#server.report('serving')
     this.#order('start')
     const ended = this.#server.report('ended')
     const end = await Promise.race([this.#programEnd(), neverResolves(ended)])

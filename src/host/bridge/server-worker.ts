@@ -9,6 +9,7 @@ import { HostLacks } from '../sys/native.ts'
 import { System } from '../sys/system.ts'
 import { inlineMore } from '../v8-flags.ts'
 import { Bridge } from './bridge.ts'
+import { waitForListener } from './hand-over.ts'
 import { createLiveClock } from './live-clock.ts'
 import { perturbation } from './perturbation.ts'
 import type { ReservedRange } from './reserved-range.ts'
@@ -21,14 +22,14 @@ export interface ServerData {
 }
 
 export interface ServerOrder {
-  readonly listener: number
+  /** Where the listener's descriptor will stand. */
+  readonly handOver: Int32Array
   readonly reserved: ReservedRange
 }
 
 export type ServerReport =
   /** `stop`: descriptor that ends the serving when it becomes readable. */
   | { readonly kind: 'ready'; readonly stop: number }
-  | { readonly kind: 'serving' }
   | { readonly kind: 'ended'; readonly summary: RunSummary }
   | { readonly kind: 'lacks'; readonly message: string }
 
@@ -44,9 +45,10 @@ function main({ plan }: ServerData): void {
   const machine = createMachine({ ...plan.machine, ...options, clock, trace: recorded })
   const { trace } = machine.world
   const watch = plan.watch ? new ProtocolWatch(trace, recorded) : undefined
-  parentPort?.once('message', ({ listener, reserved }: ServerOrder) => {
+  parentPort?.once('message', ({ handOver, reserved }: ServerOrder) => {
+    const listener = waitForListener(handOver)
+    if (listener === undefined) return
     const bridge = new Bridge({ system, machine, listener, reserved, watch, ...(wake && { wake }) })
-    report({ kind: 'serving' })
     bridge.serve(stop)
     bridge.close()
     closeSync(stop)

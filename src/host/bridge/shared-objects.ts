@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { closeSync, fstatSync } from 'node:fs'
-import { EINVAL } from '../../base/errno.ts'
+import { EINVAL, ENOMEM, type Errno } from '../../base/errno.ts'
 import { PAGE_BYTES } from '../../base/u64.ts'
 import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
@@ -9,6 +9,9 @@ import type { PageHolder, PinnedPages } from './pinned-pages.ts'
 /** File systems of memory, as statfs(2) names them. */
 export const TMPFS = 0x01021994
 export const HUGETLBFS = 0x958458f6
+
+/** Pages of a huge page of 2 MiB. */
+const HUGE_PAGES = 512
 
 /** What memory is meant, and where it can be opened by who may. */
 export interface SharedMemory {
@@ -70,13 +73,14 @@ class SharedObject implements PageHolder {
     const { system, block } = this.#options
     const bytes = from.subarray(at, at + length)
     system.arena.bytes.set(bytes, block)
-    if (this.fd < 0) {
-      if (this.#through(page, (mapper, address) => mapper.writeAddress(address + offset, block, length)))
-        return true
-      const kept = this.#kept.get(page)
-      kept?.set(bytes, offset)
-      return kept !== undefined
-    }
+    const kept = this.#kept.get(page)
+    kept?.set(bytes, offset)
+    if (kept !== undefined && this.#isBeyondEnd(page)) return true
+    if (this.fd < 0)
+      return (
+        this.#through(page, (mapper, address) => mapper.writeAddress(address + offset, block, length)) ||
+        kept !== undefined
+      )
     const position = page * PAGE_BYTES + offset
     const write = this.memory.isHuge ? system.writeMapped.bind(system) : system.writeAt.bind(system)
     return write(this.fd, position, block, length) === length
@@ -89,11 +93,21 @@ class SharedObject implements PageHolder {
 
   /** A process that may be the last one leaves. */
   preserve(): void {
-    if (this.fd >= 0) return
+    if (this.fd < 0) this.preserveFrom(0)
+  }
+
+  /** What is pinned from that page on stays as it is now, whatever becomes of the file. */
+  preserveFrom(first: number): void {
     for (const page of this.frames.keys()) {
+      if (page < first) continue
       const bytes = new Uint8Array(PAGE_BYTES)
       if (this.readPage(page, 0, bytes, 0, PAGE_BYTES)) this.#kept.set(page, bytes)
     }
+  }
+
+  /** The file was cut before the page: writing there would make it longer. */
+  #isBeyondEnd(page: number): boolean {
+    return this.fd >= 0 && page * PAGE_BYTES >= fstatSync(this.fd).size
   }
 
   #through(page: number, move: (mapper: Mapper, address: number) => boolean): boolean {
@@ -121,18 +135,28 @@ export class SharedObjects {
   pin(memory: SharedMemory, page: number): number {
     const { pages } = this.#options
     const object = this.#objects.get(keyOf(memory)) ?? this.#open(memory)
+    const failure = this.#refusal(object, page, memory)
+    if (failure !== undefined) {
+      if (object.frames.size === 0) this.#close(object)
+      throw failure
+    }
     const known = object.frames.get(page)
     if (known !== undefined) {
       pages.pinAgain(known)
       return known
     }
-    if (object.fd >= 0 && page * PAGE_BYTES >= fstatSync(object.fd).size) {
-      if (object.frames.size === 0) this.#close(object)
-      throw EINVAL
-    }
     const frame = pages.add(object, page, memory.isHuge)
     object.frames.set(page, frame)
     return frame
+  }
+
+  /** Only whole pages of a file are pinned; huge ones must be there. */
+  #refusal({ fd }: SharedObject, page: number, memory: SharedMemory): Errno | undefined {
+    if (fd < 0) return undefined
+    if ((page + 1) * PAGE_BYTES > fstatSync(fd).size) return EINVAL
+    if (!memory.isHuge || page % HUGE_PAGES !== 0) return undefined
+    const { system } = this.#options
+    return system.allocate(fd, page * PAGE_BYTES, PAGE_BYTES) < 0 ? ENOMEM : undefined
   }
 
   unpin(frame: number): void {
@@ -142,6 +166,15 @@ export class SharedObjects {
   /** Frame of a page that is pinned. */
   frameAt(memory: SharedMemory, page: number): number | undefined {
     return this.#objects.get(keyOf(memory))?.frames.get(page)
+  }
+
+  /** The file at the path is about to be cut to that length. */
+  preserveBeyond(path: string, lengthBytes: number): void {
+    if (this.#objects.size === 0) return
+    const identity = { device: 0, inode: 0 }
+    if (this.#options.system.identify(0, path, identity) < 0) return
+    const key = `${identity.device}:${identity.inode}`
+    this.#objects.get(key)?.preserveFrom(Math.floor(lengthBytes / PAGE_BYTES))
   }
 
   /** A process leaves its memory. */

@@ -4,8 +4,8 @@ import { closeSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { broken } from '../../base/assert.ts'
-import { type OpenFile, POLL_IN } from '../../iommufd/files.ts'
-import { O_CLOEXEC, O_NONBLOCK, O_RDWR } from '../sys/numbers.ts'
+import { OpenFile, POLL_IN } from '../../iommufd/files.ts'
+import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
 import type { FileRegistry, HeldFile } from './file-registry.ts'
 
@@ -148,7 +148,8 @@ export class QueueStandIns {
     const path = join(folder, 'queue')
     checked(system.makeFifo(path), 'mkfifo')
     const own = checked(system.open(0, path, O_RDWR | O_NONBLOCK | O_CLOEXEC), 'open of a FIFO')
-    const fd = checked(system.open(0, path, O_RDWR | O_CLOEXEC), 'open of a FIFO')
+    const mode = file.write === OpenFile.prototype.write ? O_RDONLY : O_RDWR
+    const fd = checked(system.open(0, path, mode | O_CLOEXEC), 'open of a FIFO')
     unlinkSync(path)
     rmdirSync(folder)
     const standIn = new QueueStandIn({ system, file, own, token: this.#token, wake: this.#wake })

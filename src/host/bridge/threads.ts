@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { assert } from '../../base/assert.ts'
 import { type Caller, type OpenFile, UserAccount } from '../../iommufd/files.ts'
 import { CAP_IPC_LOCK, O_CLOEXEC, O_DIRECTORY, O_PATH, RLIMIT_MEMLOCK } from '../sys/numbers.ts'
@@ -22,6 +22,7 @@ export class Program implements Caller {
   /** It has called execve(2): its memory may be another one. */
   mayHaveExeced = false
   readonly #system: System
+  #memlockBytes: number = Number.POSITIVE_INFINITY
 
   constructor(
     system: System,
@@ -49,8 +50,16 @@ export class Program implements Caller {
 
   /** A limit that the program has set itself: the one that it was started with is for memory of the host. */
   get memlockBytes(): number {
+    this.noteLimit()
+    return this.#memlockBytes
+  }
+
+  /** What is charged to the process after its end is held against the limit that it had. */
+  noteLimit(): void {
     const limit = this.#system.softLimit(this.tid, RLIMIT_MEMLOCK)
-    return limit === this.#system.softLimit(0, RLIMIT_MEMLOCK) ? Number.POSITIVE_INFINITY : limit
+    if (limit === undefined) return
+    const isOwn = limit !== this.#system.softLimit(0, RLIMIT_MEMLOCK)
+    this.#memlockBytes = isOwn ? limit : Number.POSITIVE_INFINITY
   }
 
   get exited(): boolean {
@@ -127,6 +136,11 @@ export class Threads {
   get program(): Program {
     assert(this.#served !== undefined, 'no call is served')
     return this.#served
+  }
+
+  /** Numbers of all processes behind the filter: who has forked may not have called yet. */
+  processes(): number[] {
+    return childrenOf(process.pid)
   }
 
   /** Of all processes that are known. */
@@ -215,8 +229,9 @@ export class Threads {
   }
 
   #memoryOf(tgid: number): RemoteMemory {
-    const { system, pages, shared, copySpace } = this.#ports
-    return new RemoteMemory({ system, pages, shared, copySpace, tgid })
+    const { system, pages, shared, copySpace, registry } = this.#ports
+    const isDevice = (device: number, inode: number): boolean => registry.has(device, inode)
+    return new RemoteMemory({ system, pages, shared, copySpace, tgid, isDevice })
   }
 }
 
@@ -235,4 +250,22 @@ function readStatus(tid: number): Status | undefined {
   const tgid = /^Tgid:\s*(\d+)/m.exec(text)?.[1]
   const uid = /^Uid:\s*(\d+)/m.exec(text)?.[1]
   return tgid === undefined || uid === undefined ? undefined : { tgid: Number(tgid), uid: Number(uid) }
+}
+
+/** Every process below this one, as /proc tells. */
+function childrenOf(pid: number): number[] {
+  const direct = childrenText(pid)
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number)
+  return direct.flatMap((child) => [child, ...childrenOf(child)])
+}
+
+function childrenText(pid: number): string {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`)
+    return tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8')).join(' ')
+  } catch {
+    return ''
+  }
 }

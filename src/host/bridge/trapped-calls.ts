@@ -5,11 +5,21 @@
  */
 
 /**
- * `always`; `iommu`: an ioctl of type `;`, or on a reserved descriptor; `reserved`: the first argument is a descriptor of
- * the range kept for fault queues; `records`: that, or a count that a fault queue's records could have; `duplicate`: that,
- * and the command makes a second descriptor; `mapping`: shared memory of a file; `region`: an offset that only regions of devices have; `refuse`: answered ENOSYS at once.
+ * `always`; `iommu`: an ioctl of type `;`, or that asks for a length, or on a reserved descriptor; `reserved`: the first argument is a descriptor of
+ * the range kept for fault queues; `records`: that, or a count that a fault queue's records could have; `answers`: that, or a
+ * small count that answers could have; `duplicate`: that,
+ * and the command makes a second descriptor, or any F_GETFL; `mapping`: shared memory of a file; `region`: an offset that only regions of devices have; `refuse`: answered ENOSYS at once.
  */
-export type When = 'always' | 'iommu' | 'reserved' | 'records' | 'duplicate' | 'mapping' | 'region' | 'refuse'
+export type When =
+  | 'always'
+  | 'iommu'
+  | 'reserved'
+  | 'records'
+  | 'answers'
+  | 'duplicate'
+  | 'mapping'
+  | 'region'
+  | 'refuse'
 
 export type CallName =
   | 'read'
@@ -38,6 +48,7 @@ export type CallName =
   | 'readlink'
   | 'readlinkat'
   | 'attributes'
+  | 'ftruncate'
   | 'execve'
   | 'execveat'
   | 'io_uring_setup'
@@ -54,7 +65,7 @@ export interface TrappedCall {
 /** Those that every program makes all the time come first: the filter looks from the top. */
 export const TRAPPED_CALLS: readonly TrappedCall[] = [
   { name: 'read', x64: 0, i386: 3, when: 'records' },
-  { name: 'write', x64: 1, i386: 4, when: 'reserved' },
+  { name: 'write', x64: 1, i386: 4, when: 'answers' },
   { name: 'ioctl', x64: 16, i386: 54, when: 'iommu' },
   { name: 'pread', x64: 17, when: 'region' },
   { name: 'pwrite', x64: 18, when: 'region' },
@@ -82,6 +93,8 @@ export const TRAPPED_CALLS: readonly TrappedCall[] = [
   { name: 'attributes', x64: 195, i386: 233, when: 'always' },
   { name: 'execve', x64: 59, i386: 11, when: 'always' },
   { name: 'execveat', x64: 322, i386: 358, when: 'always' },
+  { name: 'ftruncate', x64: 77, i386: 93, when: 'always' },
+  { name: 'ftruncate', i386: 194, when: 'always' },
   { name: 'dup', x64: 32, i386: 41, when: 'reserved' },
   { name: 'preadv2', x64: 327, i386: 378, when: 'reserved' },
   { name: 'pwritev2', x64: 328, i386: 379, when: 'reserved' },

@@ -9,6 +9,7 @@ import type { Listener } from '../notifications.ts'
 import type { ProgramPaths } from '../program-paths.ts'
 import type { ReservedRange } from '../reserved-range.ts'
 import type { ProtocolWatch } from '../watch/protocol-watch.ts'
+import type { SharedObjects } from '../shared-objects.ts'
 import type { Threads } from '../threads.ts'
 
 /** What the handlers of calls work with. */
@@ -24,6 +25,8 @@ export interface Ports {
   readonly devices: DeviceNodes
   readonly reserved: ReservedRange
   readonly mappedFiles: MappedFiles
+  /** Memory of files that is pinned. */
+  readonly shared: SharedObjects
   readonly folders: FolderStandIns
   /** Who looks on at reads and writes of queues. */
   readonly watch: ProtocolWatch | undefined

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** mmap(2) of files of ours. */
-import { EINVAL, ENOMEM } from '../../../base/errno.ts'
+import { EACCES, EINVAL, ENOMEM } from '../../../base/errno.ts'
 import { PAGE_BYTES } from '../../../base/u64.ts'
+import { O_ACCMODE, O_RDONLY, O_WRONLY, PROT_WRITE } from '../../sys/numbers.ts'
 import { ARCH_I386 } from '../filter.ts'
 import type { Outcome, Ports } from './handler.ts'
 
 const MAP_TYPE = 0xf
 const MAP_SHARED = 1
+const MAP_PRIVATE = 2
 const MAP_SHARED_VALIDATE = 3
 const MAP_NORESERVE = 0x4000
 /** Longest mapping: nothing of ours is longer. */
@@ -22,6 +24,7 @@ export function mmap({ listener, threads, mappedFiles }: Ports): Outcome {
   const pages = Math.ceil(lengthBytes / PAGE_BYTES)
   if (pages > PAGES_MAX) throw ENOMEM
   const flags = listener.int(3)
+  checkMode(file.flags & O_ACCMODE, listener.int(2), flags & MAP_TYPE)
   const type = flags & MAP_TYPE
   const request = {
     pages,
@@ -32,4 +35,10 @@ export function mmap({ listener, threads, mappedFiles }: Ports): Outcome {
   }
   mappedFiles.show(threads.program, file, request)
   return 'proceed'
+}
+
+/** EACCES: a mapping of a file that cannot be read, or to be written of one that cannot be written. */
+function checkMode(mode: number, prot: number, type: number): void {
+  if (mode === O_WRONLY) throw EACCES
+  if (type !== MAP_PRIVATE && (prot & PROT_WRITE) !== 0 && mode === O_RDONLY) throw EACCES
 }

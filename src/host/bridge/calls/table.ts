@@ -19,6 +19,7 @@ import {
 } from './look.ts'
 import { mmap } from './map.ts'
 import { creat, open, openat, openat2 } from './open.ts'
+import { ftruncate } from './truncate.ts'
 import { pread, preadv2, pwrite, pwritev2, read, readv, write, writev } from './transfer.ts'
 
 /** `undefined`: answered by the filter alone. */
@@ -49,6 +50,7 @@ const HANDLERS: Readonly<Record<CallName, Handler | undefined>> = {
   readlink,
   readlinkat,
   attributes,
+  ftruncate,
   execve: leave,
   execveat: leave,
   io_uring_setup: undefined,

@@ -98,12 +98,20 @@ export abstract class OpenFile {
   /** The last reference is gone. */
   protected abstract release(): void
 
-  /** A class that does not override it cannot be read at all: EINVAL before the buffer is looked at. */
+  /** Whether there is a read operation at all: EINVAL before the buffer is looked at. */
+  get canRead(): boolean {
+    return this.read !== OpenFile.prototype.read
+  }
+
+  /** As `canRead`. */
+  get canWrite(): boolean {
+    return this.write !== OpenFile.prototype.write
+  }
+
   read(_buffer: UserBuffer): number {
     throw EINVAL
   }
 
-  /** As `read`. */
   write(_buffer: UserBuffer): number {
     throw EINVAL
   }

@@ -137,14 +137,14 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
   /** read(2) into the process's memory. */
   read(fd: number, address: bigint, count: bigint | number): number {
     const file = this.#fileFor(fd, O_WRONLY)
-    if (file.read === OpenFile.prototype.read) throw EINVAL
+    if (!file.canRead) throw EINVAL
     return file.read(this.#buffer(address, BigInt(count)))
   }
 
   /** write(2) from the process's memory. */
   write(fd: number, address: bigint, count: bigint | number): number {
     const file = this.#fileFor(fd, O_RDONLY)
-    if (file.write === OpenFile.prototype.write) throw EINVAL
+    if (!file.canWrite) throw EINVAL
     return file.write(this.#buffer(address, BigInt(count)))
   }
 
@@ -153,7 +153,7 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     if (offset < 0) throw EINVAL
     if (!this.files.get(fd).positioned) throw ESPIPE
     const file = this.#fileFor(fd, O_WRONLY)
-    if (file.read === OpenFile.prototype.read) throw EINVAL
+    if (!file.canRead) throw EINVAL
     return file.pread(this.#buffer(address, BigInt(count)), offset)
   }
 
@@ -162,7 +162,7 @@ export class Process<M extends AddressSpace = Mm> implements Caller {
     if (offset < 0) throw EINVAL
     if (!this.files.get(fd).positioned) throw ESPIPE
     const file = this.#fileFor(fd, O_RDONLY)
-    if (file.write === OpenFile.prototype.write) throw EINVAL
+    if (!file.canWrite) throw EINVAL
     return file.pwrite(this.#buffer(address, BigInt(count)), offset)
   }
 

@@ -118,6 +118,11 @@ export class MemfdFile extends OpenFile {
     this.#seals.add(seals, () => this.memfd.pinned)
   }
 
+  /** A file of huge pages has no write operation (observed on 7.2.13). */
+  override get canWrite(): boolean {
+    return !this.huge
+  }
+
   override reopen(flags: number): OpenFile {
     if ((flags & O_TRUNC) !== 0) this.truncate(0)
     this.memfd.get()
@@ -128,9 +133,9 @@ export class MemfdFile extends OpenFile {
     this.memfd.put()
   }
 
-  /** Bytes written: up to the first that cannot be copied. EINVAL (hugetlb, or past all files), EPERM, EFAULT, ENOMEM. */
+  /** Bytes written: up to the first that cannot be copied. EINVAL (past all files), EPERM, EFAULT, ENOMEM. */
   #store(buffer: UserBuffer, offset: number): number {
-    if (this.huge || offset + buffer.lengthBytes >= SIZE_LIMIT) throw EINVAL
+    if (offset + buffer.lengthBytes >= SIZE_LIMIT) throw EINVAL
     if (this.#seals.readOnly) throw EPERM
     this.#seals.checkSize(this.memfd.sizeBytes, Math.max(this.memfd.sizeBytes, offset + buffer.lengthBytes))
     return eachPage(offset, buffer.lengthBytes, (done, step) => {

@@ -87,7 +87,7 @@ export class HugeFaults {
     const promised = area.reservation?.has(page) ?? false
     try {
       const first = this.#frames.huge.alloc(promised)
-      if (promised) area.reservation!.taken(page)
+      if (promised) area.reservation!.taken(page, first)
       return first
     } catch (thrown) {
       if (!isErrno(thrown)) throw thrown

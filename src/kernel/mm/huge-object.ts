@@ -77,6 +77,11 @@ export class HugeObject implements FileObject {
     return first === undefined ? -1 : first + (page % HUGE_FRAMES)
   }
 
+  /** Whether a pin may bring the page in, if it is not there. */
+  canPin(page: number): boolean {
+    return this.peek(page) >= 0 || this.#frames.huge.canPin(this.#known.has(Math.floor(page / HUGE_FRAMES)))
+  }
+
   nextPage(from: number): number | undefined {
     const number = Math.floor(from / HUGE_FRAMES)
     if (this.#present.has(number)) return from

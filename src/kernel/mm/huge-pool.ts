@@ -17,6 +17,7 @@ export function hugeStart(ramFrames: number, hugePages: number): number {
 export interface HugeFrames {
   readonly memory: PhysicalMemory
   handOutHuge(first: number): void
+  pins(frame: number): number
 }
 
 /**
@@ -27,6 +28,8 @@ export class HugePool {
   readonly total: number
   /** Pages that are promised, and not taken yet. */
   reserved = 0
+  /** Pages taken by promise whose mapping is gone while they are pinned. */
+  readonly #orphans: Set<number> = new Set()
   readonly #frames: HugeFrames
   readonly #failpoints: Failpoints
   readonly #first: number
@@ -78,9 +81,25 @@ export class HugePool {
     return first
   }
 
+  /** The mapping that was promised the page at `first` is gone. */
+  abandon(first: number): void {
+    const page = (first - this.#first) / HUGE_FRAMES
+    for (let i = 0; i < HUGE_FRAMES; i++) if (this.#frames.pins(first + i) > 0) this.#orphans.add(page)
+  }
+
+  /**
+   * Whether a pin may take a page for a file, `promised` or not. Linux counts one promise too few for each page that
+   * outlives its mapping, and refuses when none seems to be left (observed on 7.2.13).
+   */
+  canPin(promised: boolean): boolean {
+    return this.reserved + (promised ? 0 : 1) > this.#orphans.size
+  }
+
   /** The last reference on a frame is gone. */
   freed(frame: number): void {
     const page = Math.floor((frame - this.#first) / HUGE_FRAMES)
-    if (--this.#live[page]! === 0) this.#free.push(page)
+    if (--this.#live[page]! > 0) return
+    this.#orphans.delete(page)
+    this.#free.push(page)
   }
 }

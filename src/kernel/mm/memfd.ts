@@ -50,6 +50,7 @@ export class Memfd {
   /** Pins the page for long; returns its frame. EINVAL: not wholly inside the file (observed on 7.2.13); ENOMEM. */
   pin(page: number): number {
     if ((page + 1) * PAGE > this.#sizeBytes) throw EINVAL
+    if (this.object instanceof HugeObject && !this.object.canPin(page)) throw ENOMEM
     const frame = this.#frameFor(page)
     this.frames.pin(frame)
     return frame

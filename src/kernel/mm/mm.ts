@@ -3,6 +3,7 @@ import { assert, broken } from '../../base/assert.ts'
 import { EFAULT, ENOMEM, EOVERFLOW } from '../../base/errno.ts'
 import { hiOf, loOf, pageHi, pageLo, toBigint } from '../../base/u64.ts'
 import type { PhysicalMemory } from '../../hardware/memory.ts'
+import type { PageTableFormat } from '../../hardware/page-tables/format.ts'
 import { X86_64_4_LEVEL } from '../../hardware/page-tables/formats/x86-64.ts'
 import { PageTable } from '../../hardware/page-tables/page-table.ts'
 import type { Failpoints } from '../../sim/failpoint.ts'
@@ -41,6 +42,8 @@ export interface MmOptions {
   readonly failpoints: Failpoints
   /** Where mappings without an address go. Default top-down, as Linux does. */
   readonly placement?: 'top-down' | 'bottom-up'
+  /** Of the processor's page tables: at least 47 bits, 4 KiB pages. Default x86-64, 4 levels. */
+  readonly format?: PageTableFormat
 }
 
 /**
@@ -48,7 +51,7 @@ export interface MmOptions {
  * root table: an SVA domain or an iommufd area holds only the latter and asks `getNotZero` before it touches pages.
  */
 export class Mm {
-  /** x86-64 4-level, small pages; SVA shares it. */
+  /** What the processor walks; SVA shares it. */
   readonly table: PageTable
   readonly memory: PhysicalMemory
   readonly frames: FrameAllocator
@@ -76,7 +79,7 @@ export class Mm {
     this.memory = memory
     this.frames = frames
     this.failpoints = options.failpoints
-    this.table = new PageTable({ memory, format: X86_64_4_LEVEL, frames })
+    this.table = new PageTable({ memory, format: options.format ?? X86_64_4_LEVEL, frames })
     this.#faults = new PageFaults(memory, frames, this.table, this.#notifiers)
     this.#areas = new Areas({
       frames,

@@ -31,6 +31,13 @@ function bench(model: Model, options: ModelOptions = {}): Bench {
 /** Shared virtual addressing with any driver. */
 export function svaConformance(model: Model): void {
   describe(`SVA on ${model.name} (spec/01 §4)`, () => {
+    sharing(model)
+    ending(model)
+  })
+}
+
+function sharing(model: Model): void {
+  describe('memory of a process', () => {
     test('a device reads and writes the memory of a process, which was not there before', () => {
       const { rig, mm, pasid, area } = bench(model)
       const written = Uint8Array.from({ length: 10000 }, (_, i) => i & 255)
@@ -71,7 +78,11 @@ export function svaConformance(model: Model): void {
       mm.munmap(area, 4096)
       expect(fill(3)).toBe('invalid')
     })
+  })
+}
 
+function ending(model: Model): void {
+  describe('exit, unbind, and several devices', () => {
     test('after exit accesses abort without a record, and page requests are INVALID', () => {
       const { rig, sva, mm, handle, pasid, area } = bench(model)
       rig.submit({ op: 'fill', pasid, destination: area, lengthBytes: 1 })

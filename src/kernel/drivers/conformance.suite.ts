@@ -21,8 +21,10 @@ function filled(length: number): Uint8Array {
 export function driverConformance(model: Model): void {
   describe(`driver of ${model.name}`, () => {
     faults(model)
+    responses(model)
     mapping(model)
     enabling(model)
+    probing(model)
     draining(model)
     removal(model)
   })
@@ -83,7 +85,11 @@ function faults(model: Model): void {
       rig.run()
       expect(rig.engine.counters.invalid).toBe(1)
     })
+  })
+}
 
+function responses(model: Model): void {
+  describe('answers on their way to the device', () => {
     test('codes on the wire: INVALID ends the transfer, FAILURE switches the PRI of the device off', () => {
       const rig = model.create()
       const handler = new KeepingHandler()
@@ -246,7 +252,11 @@ function enabling(model: Model): void {
       expect([rig.device.group!.domain, rig.device.faultParam]).toEqual([before, undefined])
       rig.attachRid(handler)
     })
+  })
+}
 
+function probing(model: Model): void {
+  describe('probe (spec/01 §6.1)', () => {
     test('probe switches PASID, ATS and PRI on with the smaller number of PASIDs', () => {
       const rig = model.create({ pasidBits: 8 })
       expect([rig.engine.pasid.enabled, rig.engine.ats.enabled, rig.engine.pri.enabled]).toEqual([

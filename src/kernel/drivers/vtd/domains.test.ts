@@ -17,10 +17,21 @@ function kind(domain: Domain): number {
   return domain instanceof VtdDomain ? (domain.flags >> 6) & 7 : -1
 }
 
-describe('which stage a domain is', () => {
-  const alloc = (unit: VtdOptions, flags: number): Domain =>
-    new Rig({ unit }).driver.domainAllocPaging(undefined, { flags })
+function alloc(unit: VtdOptions, flags: number): Domain {
+  return new Rig({ unit }).driver.domainAllocPaging(undefined, { flags })
+}
 
+/** Of the addresses of a new domain, in bits. */
+function widthOf({ driver }: Rig, flags: number): number {
+  return Math.log2(driver.domainAllocPaging(undefined, { flags }).lastPage + 1) + 12
+}
+
+/** Low 12 bits of the first device's context entry. */
+function contextFlags(rig: Rig): number {
+  return rig.memory.words[vtdDeviceOf(rig.device).contextAt]! & 0xfff
+}
+
+describe('which stage a domain is', () => {
   test.each([
     ['plain: the first', {}, 0, 1],
     ['for PASIDs: the first', {}, ALLOC_PASID, 1],
@@ -44,13 +55,11 @@ describe('which stage a domain is', () => {
   test('apertures and page sizes', () => {
     const rig = new Rig()
     const wide = new Rig({ driver: { fiveLevel: true } })
-    const last = ({ driver }: Rig, flags: number): number =>
-      Math.log2(driver.domainAllocPaging(undefined, { flags }).lastPage + 1) + 12
     expect([
-      last(rig, 0),
-      last(rig, ALLOC_NEST_PARENT),
-      last(wide, 0),
-      last(wide, ALLOC_NEST_PARENT),
+      widthOf(rig, 0),
+      widthOf(rig, ALLOC_NEST_PARENT),
+      widthOf(wide, 0),
+      widthOf(wide, ALLOC_NEST_PARENT),
     ]).toEqual([47, 48, 56, 57])
     expect(rig.driver.domainAllocPaging(undefined, { flags: 0 }).pageSizesLo).toBe(0x40201000)
   })
@@ -124,20 +133,18 @@ describe('attachments', () => {
 })
 
 describe('the context entry (spec/04 §1.6)', () => {
-  const flags = (rig: Rig): number => rig.memory.words[vtdDeviceOf(rig.device).contextAt]! & 0xfff
-
   test('P, DTE, PASIDE, PRE from what device and unit support; PDTS from the number of PASIDs', () => {
-    expect(flags(new Rig())).toBe(0xe1d)
-    expect(flags(new Rig({ unit: { pasidBits: 10 } }))).toBe(0x1d)
-    expect(flags(new Rig({ unit: { pasidBits: 14 } }))).toBe(0x21d)
-    expect(flags(new Rig({ engine: { pri: undefined } }))).toBe(0xe0d)
-    expect(flags(new Rig({ engine: { pri: undefined, ats: undefined } }))).toBe(0xe09)
-    expect(flags(new Rig({ unit: { pasidBits: 0 } }))).toBe(0x15)
+    expect(contextFlags(new Rig())).toBe(0xe1d)
+    expect(contextFlags(new Rig({ unit: { pasidBits: 10 } }))).toBe(0x1d)
+    expect(contextFlags(new Rig({ unit: { pasidBits: 14 } }))).toBe(0x21d)
+    expect(contextFlags(new Rig({ engine: { pri: undefined } }))).toBe(0xe0d)
+    expect(contextFlags(new Rig({ engine: { pri: undefined, ats: undefined } }))).toBe(0xe09)
+    expect(contextFlags(new Rig({ unit: { pasidBits: 0 } }))).toBe(0x15)
   })
 
   test('is set, not from what is on: PRE without PRI', () => {
     const rig = new Rig({ engine: { pri: { capacity: 8, responsePasidRequired: false } } })
-    expect([flags(rig) & 0x10, rig.engine.pri.enabled]).toEqual([0x10, false])
+    expect([contextFlags(rig) & 0x10, rig.engine.pri.enabled]).toEqual([0x10, false])
   })
 
   test('goes with the device', () => {

@@ -26,7 +26,7 @@ int main(void)
 	pid_t server = getppid(), child = fork();
 	if (child == 0)
 		rain(server);
-	for (int i = 0; i < CALLS; i++) {
+	for (int i = 0; i < CALLS && wrong < 5; i++) {
 		int fd = open("/dev/iommu", O_RDWR);
 		struct fault_alloc queue = { sizeof queue };
 		if (fd < 3 || alloc_ioas(fd) != 1)
@@ -42,6 +42,6 @@ int main(void)
 		close(fd);
 	}
 	kill(child, SIGKILL);
-	printf("%d of %d went wrong\n", wrong, CALLS);
+	printf("%d went wrong\n", wrong);
 	return 0;
 }

@@ -79,7 +79,7 @@ function numberOf(name: string, text: string): number {
 
 async function fuzz(root: string, plan: Plan): Promise<number> {
   process.stdout.write(`conformance: seed ${plan.seed}\n`)
-  const totals = { operations: 0, diverged: 0, skipped: 0, warnings: 0 }
+  const totals = { operations: 0, diverged: 0, usedUp: 0, skipped: 0, warnings: 0 }
   for (const profile of plan.profiles) {
     const share = Math.ceil(plan.operations / plan.profiles.length)
     const done = await runCampaign({
@@ -99,14 +99,16 @@ async function fuzz(root: string, plan: Plan): Promise<number> {
     })
     totals.operations += done.operations
     totals.diverged += done.diverged
+    totals.usedUp += done.usedUp
     totals.skipped += done.skipped
   }
-  const { operations, diverged, skipped, warnings } = totals
+  const { operations, diverged, usedUp, skipped, warnings } = totals
   const replay = `--seed ${plan.seed} --operations ${plan.operations} --kernel ${plan.kernel}`
   const warned = warnings === 0 ? '' : `, ${warnings} kernel warnings`
   const left = skipped === 0 ? '' : `, ${skipped} skipped`
+  const stale = usedUp === 0 ? '' : `, ${usedUp} only on a kernel already used up`
   process.stdout.write(
-    `conformance: ${operations} operations, ${diverged} programs diverge${warned}${left} (${replay})\n`,
+    `conformance: ${operations} operations, ${diverged} programs diverge${warned}${stale}${left} (${replay})\n`,
   )
   return diverged === 0 ? 0 : 1
 }

@@ -18,8 +18,10 @@ export interface CampaignOptions extends FuzzOptions {
 
 export interface CampaignTotals {
   operations: number
-  /** Programs. */
+  /** Programs that diverge on a kernel just booted. */
   diverged: number
+  /** Programs that diverged only on a kernel that earlier programs had used up: locked memory that it never gave back. */
+  usedUp: number
   /** Programs that left a device behind in the kernel: the rest of that boot says nothing. */
   skipped: number
 }
@@ -32,7 +34,7 @@ export function runCampaign(options: CampaignOptions): Promise<CampaignTotals> {
 
 class Campaign {
   readonly #options: CampaignOptions
-  readonly #totals: CampaignTotals = { operations: 0, diverged: 0, skipped: 0 }
+  readonly #totals: CampaignTotals = { operations: 0, diverged: 0, usedUp: 0, skipped: 0 }
   readonly #seen = new Set<string>()
   #guest: Guest
   #sides: BothSides
@@ -91,8 +93,15 @@ class Campaign {
     for (const [index, found] of divergences.entries()) await this.#diverged(found, seeds[index] ?? 0)
   }
 
-  async #diverged(divergence: Divergence | undefined, seed: number): Promise<void> {
-    if (divergence === undefined) return
+  /** What a fresh kernel does not show is not a difference of the program's. */
+  async #diverged(found: Divergence | undefined, seed: number): Promise<void> {
+    if (found === undefined) return
+    await this.#restart()
+    const divergence = (await this.#tryRun([seed]))?.divergences[0]
+    if (divergence === undefined) {
+      this.#totals.usedUp++
+      return
+    }
     this.#totals.diverged++
     const { divergencesMax, onDivergence } = this.#options
     if (this.#seen.has(divergence.signature) || this.#seen.size >= divergencesMax) return

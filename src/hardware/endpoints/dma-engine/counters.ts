@@ -3,7 +3,8 @@
 /** What an engine has done since it was made. */
 export class DmaEngineCounters {
   transfers = 0
-  bytesMoved = 0
+  /** A double from the start: it passes 2^31 soon, and a field that then changes its kind costs all compiled code. */
+  bytesMoved: number = Number.NaN
   pagesMoved = 0
   translationRequests = 0
   /** Translation requests repeated after a Success response. */
@@ -27,4 +28,8 @@ export class DmaEngineCounters {
   stopMarkers = 0
   /** Times that a transfer had to wait for credits. */
   creditWaits = 0
+
+  constructor() {
+    this.bytesMoved = 0
+  }
 }

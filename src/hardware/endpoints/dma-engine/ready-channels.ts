@@ -7,7 +7,8 @@ const NOBODY = -1
 
 /**
  * An engine's channels, and which of them can go on at once. All that are ready go on in one step, in the order in which
- * they became ready; where decisions are asked for, each has a step of its own, so that any order of them can be tried.
+ * they became ready; where decisions are asked for, each has a step of its own, so that any order of them can be tried. A
+ * single channel has nothing to wait for.
  */
 export class ReadyChannels implements ChannelWaker {
   readonly channels: readonly Channel[]
@@ -16,7 +17,6 @@ export class ReadyChannels implements ChannelWaker {
   readonly #step: (channel: Channel) => void
   /** Those that are ready, linked by index. */
   readonly #next: Int32Array
-  readonly #previous: Int32Array
   #first: number
   #last: number
   #count: number
@@ -24,10 +24,9 @@ export class ReadyChannels implements ChannelWaker {
   /** `step`: what a channel does when it goes on. */
   constructor(world: World, name: string, count: number, step: (channel: Channel) => void) {
     this.#alarm = world.clock.createAlarm(`${name} channels`, () => this.#run())
-    this.#together = world.decisions.isDefault
+    this.#together = count > 1 && world.decisions.isDefault
     this.#step = step
     this.#next = new Int32Array(count)
-    this.#previous = new Int32Array(count)
     this.#first = this.#last = NOBODY
     this.#count = 0
     this.channels = Array.from(
@@ -61,11 +60,7 @@ export class ReadyChannels implements ChannelWaker {
   /** Those that become ready meanwhile wait for the next step; so do the others when one throws. */
   #run(): void {
     try {
-      for (let left = this.#count; left > 0 && this.#count > 0; left--) {
-        const channel = this.channels[this.#first]!
-        this.#remove(channel)
-        this.#step(channel)
-      }
+      for (let left = this.#count; left > 0 && this.#count > 0; left--) this.#step(this.#shift())
     } finally {
       if (this.#count > 0 && !this.#alarm.armed) this.#alarm.arm(0)
     }
@@ -73,25 +68,30 @@ export class ReadyChannels implements ChannelWaker {
 
   #append(channel: Channel): void {
     const { index } = channel
-    const last = this.#last
     channel.ready = true
-    this.#count++
     this.#next[index] = NOBODY
-    this.#previous[index] = last
-    if (last === NOBODY) this.#first = index
-    else this.#next[last] = index
+    if (this.#count++ === 0) this.#first = index
+    else this.#next[this.#last] = index
     this.#last = index
   }
 
-  #remove(channel: Channel): void {
-    const { index } = channel
-    const next = this.#next[index]!
-    const previous = this.#previous[index]!
+  #shift(): Channel {
+    const channel = this.channels[this.#first]!
     channel.ready = false
     this.#count--
-    if (previous === NOBODY) this.#first = next
-    else this.#next[previous] = next
-    if (next === NOBODY) this.#last = previous
-    else this.#previous[next] = previous
+    this.#first = this.#next[this.#first]!
+    return channel
+  }
+
+  /** From anywhere: it is looked for. */
+  #remove(channel: Channel): void {
+    let before = NOBODY
+    for (let at = this.#first; at !== channel.index; at = this.#next[at]!) before = at
+    const next = this.#next[channel.index]!
+    channel.ready = false
+    this.#count--
+    if (before === NOBODY) this.#first = next
+    else this.#next[before] = next
+    if (next === NOBODY) this.#last = before
   }
 }

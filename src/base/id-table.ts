@@ -85,17 +85,20 @@ export class IdTable<T> {
 
   /** Gives a reserved or published id back; it may be handed out again at once. */
   erase(id: number): void {
+    const index = id - this.#first
+    const word = index >>> 5
     this.bury(id)
-    const word = (id - this.#first) >>> 5
-    this.#taken[word]! &= ~(1 << ((id - this.#first) & 31))
+    this.#taken[word]! &= ~(1 << (index & 31))
     if (word < this.#hint) this.#hint = word
   }
 
   /** Removes the value and keeps the id taken for ever. */
   bury(id: number): void {
     if (!this.isTaken(id)) wrong(id, 'is not taken')
-    if (this.get(id) === undefined) return
-    this.#values[id - this.#first] = undefined
+    const values = this.#values
+    const index = id - this.#first
+    if (index >= values.length || values[index] === undefined) return
+    values[index] = undefined
     this.size--
   }
 

@@ -90,11 +90,15 @@ export class EntryCodec {
 
   /** What a leaf grants by itself; a page for privileged requests only has ACCESS_PRIV too. Parked: 0. */
   accessOf(word: number): number {
-    const entryLo = this.#words[word]!
+    return this.accessIn(this.#words[word]!, this.#words[word + 1]!)
+  }
+
+  /** `accessOf` of an entry's two words. */
+  accessIn(entryLo: number, entryHi: number): number {
     if ((entryLo & this.#presentLo) === 0) return 0
     const bits = this.#permission
     const lo = ((entryLo ^ bits.invertLo) >>> bits.shiftLo) & bits.maskLo
-    const hi = ((this.#words[word + 1]! ^ bits.invertHi) >>> bits.shiftHi) & bits.maskHi
+    const hi = ((entryHi ^ bits.invertHi) >>> bits.shiftHi) & bits.maskHi
     return this.#granted[lo | hi]!
   }
 

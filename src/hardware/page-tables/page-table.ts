@@ -51,6 +51,7 @@ export class PageTable {
   readonly #encodeLo: Int32Array
   readonly #encodeHi: Int32Array
   readonly #occupied: number
+  readonly #addressHi: number
   readonly #granulesPerPage: number
   readonly #granulesPerHi: number
   readonly #hiMask: number
@@ -74,6 +75,7 @@ export class PageTable {
     this.#encodeLo = Int32Array.from(format.permission.encodeLo, (bits) => bits | format.granuleLo)
     this.#encodeHi = Int32Array.from(format.permission.encodeHi)
     this.#occupied = format.presentLo | format.parkedLo
+    this.#addressHi = format.addressHi
     this.#granulesPerPage = 2 ** (12 - format.granuleShift)
     this.#granulesPerHi = 2 ** (32 - format.granuleShift)
     this.#hiMask = 2 ** (format.virtualBits - 32) - 1
@@ -194,10 +196,13 @@ export class PageTable {
   frameAt(hi: number, lo: number, access: number): number {
     const base = this.#tableOf(hi, lo)
     if (base < 0) return -1
-    const codec = this.#codec
+    const words = this.#words
     const word = base + ((lo >>> 11) & 0x3fe)
-    if (codec.isEmpty(word) || (codec.accessOf(word) & access) !== access) return -1
-    return codec.frameOf(word)
+    const entryLo = words[word]!
+    const entryHi = words[word + 1]!
+    if ((entryLo & this.#occupied) === 0) return -1
+    if ((this.#codec.accessIn(entryLo, entryHi) & access) !== access) return -1
+    return ((entryHi & this.#addressHi) << 20) | (entryLo >>> 12)
   }
 
   /** Sets the dirty bit of the leaf at the address. `false`: nothing is mapped there. */

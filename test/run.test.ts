@@ -305,6 +305,10 @@ describe.skipIf(reason !== undefined || !hasCompiler)('a C program under iopf ru
     expect([stdout, signal]).toEqual(['afterwards ENOSYS\n', 'SIGKILL'])
   })
 
+  it('may be hostile', async () => {
+    expect(lines(await run('--', compiled('hostile')))).toEqual(['3000 contexts more', 'still served'])
+  })
+
   it('may have threads', async () => {
     expect(lines(await run('--', compiled('threads')))).toEqual(['8000 calls, 0 failed, next id 1'])
   })

@@ -29,6 +29,7 @@ const NUMBERS = {
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
+  ENFILE: 23,
   EMFILE: 24,
   ENOTTY: 25,
   ENOSPC: 28,
@@ -74,6 +75,7 @@ export const ENODEV: Errno = new ErrnoValue('ENODEV')
 export const ENOTDIR: Errno = new ErrnoValue('ENOTDIR')
 export const EISDIR: Errno = new ErrnoValue('EISDIR')
 export const EINVAL: Errno = new ErrnoValue('EINVAL')
+export const ENFILE: Errno = new ErrnoValue('ENFILE')
 export const EMFILE: Errno = new ErrnoValue('EMFILE')
 export const ENOTTY: Errno = new ErrnoValue('ENOTTY')
 export const ENOSPC: Errno = new ErrnoValue('ENOSPC')

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { closeSync } from 'node:fs'
 import { broken } from '../../base/assert.ts'
+import { ENFILE } from '../../base/errno.ts'
 import type { OpenFile } from '../../iommufd/files.ts'
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../sys/numbers.ts'
 import type { FileIdentity, System } from '../sys/system.ts'
@@ -41,13 +42,16 @@ export class FileRegistry {
     return this.#watches.size
   }
 
-  /** `fd`: the stand-in, open once, to be given to the program and then closed here. */
+  /** `fd`: the stand-in, open once, to be given to the program and then closed here. ENFILE: no watches are left. */
   add(fd: number, held: HeldFile): void {
     const path = `/proc/self/fd/${fd}`
     const identity: FileIdentity = { device: 0, inode: 0 }
     const result = this.#system.identify(0, path, identity)
     const watch = this.#system.watch(this.inotify, path, IN_CLOSE_WRITE | IN_CLOSE_NOWRITE)
-    if (result < 0 || watch < 0) broken(`a stand-in cannot be watched: ${result}, ${watch}`)
+    if (result < 0 || watch < 0) {
+      closeSync(fd)
+      throw ENFILE
+    }
     let byInode = this.#files.get(identity.device)
     if (byInode === undefined) this.#files.set(identity.device, (byInode = new Map()))
     byInode.set(identity.inode, held)

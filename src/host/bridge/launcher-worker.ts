@@ -40,6 +40,8 @@ export type LauncherReport =
 
 function main(data: LauncherData): void {
   const system = new System()
+  // A handler of Node's writes to a pipe and holds a lock meanwhile: here that would wait for the server.
+  system.blockSignals()
   const filter = buildFilter(data.reserved)
   parentPort?.on('message', (order: LauncherOrder) => {
     if (order === 'install') install(system, filter, data.handOver)

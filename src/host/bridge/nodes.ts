@@ -13,6 +13,12 @@ export type Found =
   /** /proc/PID/status. */
   | { readonly kind: 'status'; readonly path: string; readonly tgid: number }
 
+export interface FindOptions {
+  /** The last part may be a link. */
+  readonly followLast: boolean
+  readonly looksAtLinks: boolean
+}
+
 /** Looks whether a path of a program is one of ours. */
 export class Nodes {
   readonly #paths: ProgramPaths
@@ -28,9 +34,13 @@ export class Nodes {
     return path === undefined ? undefined : this.#tree.nodes.get(path)
   }
 
-  /** Costs one look at a link for a path that is not ours. `folder`: a descriptor of the thread, negative: its own folder. */
-  find(tid: number, folder: number, path: string, followLast: boolean = true): Found | undefined {
-    if (!this.#mayBeOurs(tid, folder, path, followLast)) return undefined
+  /**
+   * `folder`: a descriptor of the thread, negative: its own folder. `looksAtLinks`: whether a link of another name may lead
+   * to one of ours, which costs a look at every path that is not ours.
+   */
+  find(tid: number, folder: number, path: string, options: FindOptions): Found | undefined {
+    const { followLast, looksAtLinks } = options
+    if (!this.#mayBeOurs(tid, folder, path, followLast && looksAtLinks)) return undefined
     const resolved = this.#paths.resolve(tid, folder, path, followLast)
     if (resolved === undefined) return undefined
     if (OPEN_FILE.test(resolved)) return { kind: 'open file', path: resolved }

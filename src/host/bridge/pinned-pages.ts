@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../../base/assert.ts'
+import { ENOMEM } from '../../base/errno.ts'
 import type { FrameBacking, PhysicalMemory } from '../../hardware/memory.ts'
 
-/** Frames for pages of programs: above all RAM, as many as 1 TiB has. The upper half is for huge pages. */
-const FIRST_FRAME = 2 ** 29
-const FRAMES = 2 ** 28
-const HUGE_SLOT = FRAMES / 2
+/** Pages that can be pinned: 32 GiB. */
+const PINS_MAX = 2 ** 23
+/** Frames for pages of programs: above all RAM. The upper half is for huge pages, of which one pin takes all frames. */
+const FIRST_FRAME = 2 ** 30
+const FRAMES = 2 ** 30 - 1
+const HUGE_SLOT = 2 ** 24
 /** Pages of a huge page: 2 MiB. */
 const BLOCK_PAGES = 512
 /** Stands for a page that is not pinned: no frame of memory. */
@@ -47,10 +50,10 @@ export class PinnedPages implements FrameBacking {
     memory.addBacking(FIRST_FRAME, FRAMES, this)
   }
 
-  /** A new frame with one pin. The frames of the pages of a huge page are in a row. */
+  /** A new frame with one pin. The frames of the pages of a huge page are in a row. ENOMEM. */
   add(holder: PageHolder, page: number, isHuge: boolean): number {
+    if (this.size >= PINS_MAX) throw ENOMEM
     const slot = isHuge ? this.#slotInBlock(holder, page) : (this.#free.pop() ?? this.#used++)
-    assert(slot < (isHuge ? FRAMES : HUGE_SLOT), 'more than 512 GiB of programs is pinned')
     this.#pins.set(slot, { holder, page, count: 1 })
     this.size++
     return FIRST_FRAME + slot
@@ -115,6 +118,7 @@ export class PinnedPages implements FrameBacking {
   #takeBlock(): number {
     const free = this.#freeBlocks.pop()
     if (free !== undefined) return free
+    if (this.#usedBlocks + BLOCK_PAGES > FRAMES) throw ENOMEM
     this.#usedBlocks += BLOCK_PAGES
     return this.#usedBlocks - BLOCK_PAGES
   }

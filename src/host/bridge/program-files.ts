@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { closeSync } from 'node:fs'
-import { EBADF, EMFILE } from '../../base/errno.ts'
+import { EBADF, EMFILE, ENFILE } from '../../base/errno.ts'
 import { FdTable, OpenFile } from '../../iommufd/files.ts'
 import { AT_SYMLINK_NOFOLLOW, RLIMIT_NOFILE } from '../sys/numbers.ts'
 import type { FileIdentity, System } from '../sys/system.ts'
@@ -69,14 +69,25 @@ export class ProgramFiles extends FdTable {
     this.#promised.delete(fd)
   }
 
-  /** When the thread is gone meanwhile, the file is released. */
+  /** When the thread is gone meanwhile, or the host has no descriptors left, the file is released. */
   override install(fd: number, file: OpenFile): void {
     const { listener } = this.#ports
     const closeOnExec = this.#promised.get(fd) ?? true
     this.#promised.delete(fd)
-    const source = this.standIn(file)
+    const source = this.#standInOrNone(file)
+    if (source === undefined) return
     listener.addDescriptor({ source, closeOnExec, number: fd })
     closeSync(source)
+  }
+
+  #standInOrNone(file: OpenFile): number | undefined {
+    try {
+      return this.standIn(file)
+    } catch (thrown) {
+      if (thrown !== ENFILE) throw thrown
+      file.put()
+      return undefined
+    }
   }
 
   /** A file of ours. */
@@ -110,7 +121,7 @@ export class ProgramFiles extends FdTable {
     return file
   }
 
-  /** A new stand-in: the file is released when the last descriptor of it is closed. */
+  /** A new stand-in: the file is released when the last descriptor of it is closed. ENFILE. */
   standIn(file: OpenFile): number {
     const { devices, queues } = this.#ports
     const isQueue = !file.positioned && file.read !== OpenFile.prototype.read

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Files of the host that stand for ours in a program. */
-import { closeSync, mkdtempSync, rmdirSync, unlinkSync } from 'node:fs'
+import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { broken } from '../../base/assert.ts'
+import { ENFILE } from '../../base/errno.ts'
 import { OpenFile, POLL_IN } from '../../iommufd/files.ts'
 import { O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
@@ -33,8 +33,8 @@ export class DeviceStandIns {
   /** Gives the descriptor. */
   create(file: OpenFile): number {
     const system = this.#system
-    const memory = checked(system.createMemoryFile('iommufd'), 'memfd_create')
-    const fd = checked(system.open(0, `/proc/self/fd/${memory}`, file.flags | O_CLOEXEC), 'open of a memfd')
+    const memory = opened(system.createMemoryFile('iommufd'))
+    const fd = opened(system.open(0, `/proc/self/fd/${memory}`, file.flags | O_CLOEXEC), memory)
     this.#memories.set(file, memory)
     this.#registry.add(fd, {
       file,
@@ -146,12 +146,13 @@ export class QueueStandIns {
     const system = this.#system
     const folder = mkdtempSync(join(tmpdir(), 'iopf-'))
     const path = join(folder, 'queue')
-    checked(system.makeFifo(path), 'mkfifo')
-    const own = checked(system.open(0, path, O_RDWR | O_NONBLOCK | O_CLOEXEC), 'open of a FIFO')
+    system.makeFifo(path)
     const mode = file.write === OpenFile.prototype.write ? O_RDONLY : O_RDWR
-    const fd = checked(system.open(0, path, mode | O_CLOEXEC), 'open of a FIFO')
-    unlinkSync(path)
-    rmdirSync(folder)
+    const own = system.open(0, path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    const fd = own < 0 ? own : system.open(0, path, mode | O_CLOEXEC)
+    rmSync(folder, { recursive: true })
+    opened(own)
+    opened(fd, own)
     const standIn = new QueueStandIn({ system, file, own, token: this.#token, wake: this.#wake })
     this.#open.add(standIn)
     this.#registry.add(fd, {
@@ -170,7 +171,9 @@ export class QueueStandIns {
   }
 }
 
-function checked(result: number, call: string): number {
-  if (result < 0) broken(`${call} gave ${result}`)
-  return result
+/** The descriptor. ENFILE: there is none any more; `other` is closed then. */
+function opened(fd: number, other?: number): number {
+  if (fd >= 0) return fd
+  if (other !== undefined) closeSync(other)
+  throw ENFILE
 }

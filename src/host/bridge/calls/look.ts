@@ -81,7 +81,7 @@ function link(ports: Ports, folder: number, pathIndex: number): Outcome {
   const { listener, paths, nodes, registry, system, scratch } = ports
   const path = paths.read(listener.tid, listener.argument(pathIndex))
   if (path === undefined || path === '') return 'proceed'
-  const found = nodes.find(listener.tid, folder, path, false)
+  const found = nodes.find(listener.tid, folder, path, { followLast: false, looksAtLinks: false })
   if (found === undefined || found.kind === 'status') return 'proceed'
   if (found.kind !== 'open file') throw EINVAL
   const held = registry.find(n.AT_FDCWD, found.path)
@@ -102,7 +102,8 @@ function nodeAt(ports: Ports, folder: number, pathIndex: number, flags: number):
     if ((flags & n.AT_EMPTY_PATH) === 0 || registry.size === 0) return undefined
     return named(ports, threads.find(listener.tid, folder)?.name)
   }
-  const found = nodes.find(listener.tid, folder, path, (flags & n.AT_SYMLINK_NOFOLLOW) === 0)
+  const followLast = (flags & n.AT_SYMLINK_NOFOLLOW) === 0
+  const found = nodes.find(listener.tid, folder, path, { followLast, looksAtLinks: false })
   if (found?.kind === 'folder') return folderLookedAt(folders.identify(found.folder))
   if (found?.kind === 'node') return lookedAt(found.node)
   return found?.kind === 'open file'

@@ -43,7 +43,9 @@ function openPath(ports: Ports, folder: number, address: number, flags: number):
   const path = paths.read(listener.tid, address)
   if (path === undefined || path === '') return 'proceed'
   const follow = (flags & n.O_NOFOLLOW) === 0
-  const found = nodes.find(listener.tid, folder, path, follow)
+  const isNew = (flags & n.O_CREAT) !== 0 && (flags & n.O_EXCL) !== 0
+  const looksAtLinks = !isNew && (flags & n.O_DIRECTORY) === 0
+  const found = nodes.find(listener.tid, folder, path, { followLast: follow, looksAtLinks })
   if (found === undefined || !listener.valid) return 'proceed'
   if ((flags & n.O_PATH) !== 0) return 'proceed'
   if (found.kind === 'status') return openStatus(ports, found, flags)
@@ -81,9 +83,19 @@ function openFound(
 /** Opens the file's stand-in at the program's lowest free number. */
 function give({ listener }: Ports, program: Program, file: OpenFile, flags: number): Outcome {
   file.flags = flags & KEPT_FLAGS
-  const source = program.files.standIn(file)
+  const source = standInFor(program, file)
   const closeOnExec = (flags & n.O_CLOEXEC) !== 0
   const result = listener.addDescriptor({ source, closeOnExec, answers: true })
   closeSync(source)
   return result < 0 && !isGone(result) ? result : 'answered'
+}
+
+/** ENFILE: the file is released again. */
+function standInFor(program: Program, file: OpenFile): number {
+  try {
+    return program.files.standIn(file)
+  } catch (thrown) {
+    file.put()
+    throw thrown
+  }
 }

@@ -4,6 +4,7 @@ import { sweepProgram } from '../ours/sweep.ts'
 import { findCases, loadCase, type LoadedCase } from '../record/files.ts'
 import { checkThroughRun } from '../through-run/check.ts'
 import { forRun } from '../through-run/choice.ts'
+import { knownReason } from '../through-run/known.ts'
 import { describe } from './describe.ts'
 import { type Command, command, parsedArgs } from './command.ts'
 
@@ -36,7 +37,16 @@ async function check(root: string, args: readonly string[]): Promise<number> {
   if (!values['through-run']) return report(cases.map(checkCase), values.verbose)
   const [chosen, left] = forRun(cases)
   process.stdout.write(left)
-  return report(await checkThroughRun(root, chosen), values.verbose)
+  return report(withoutKnown(await checkThroughRun(root, chosen)), values.verbose)
+}
+
+/** What differs because the host answers is told, and does not count. */
+function withoutKnown(verdicts: readonly Verdict[]): Verdict[] {
+  return verdicts.filter((verdict) => {
+    const reason = verdict.kind === 'differs' ? knownReason(verdict.file) : undefined
+    if (reason !== undefined) process.stdout.write(`${verdict.file}: known: ${reason}\n`)
+    return reason === undefined
+  })
 }
 
 function report(verdicts: readonly Verdict[], verbose: boolean): number {

@@ -89,23 +89,32 @@ extend_source() {
   touch "$cache/source-ext/.extended"
 }
 
+# A module of ours that asks the fault core what no driver asks.
+build_queues() {
+  local folder=$cache/ext/queues
+  [ -e "$folder/queues.ko" ] && return
+  mkdir -p "$folder" && cp "$here/queues.c" "$folder" && echo 'obj-m := queues.o' > "$folder/Makefile"
+  make -s -C "$cache/source-ext" O="$cache/ext" M="$folder" modules >> "$cache/ext.log" 2>&1 || fail "queues.c: see $cache/ext.log"
+}
+
 profile() { # profile FOLDER LINE: adds the line to the folder's Makefile
   local makefile=$cache/source-ext/$1/Makefile
   cp "$makefile" "$makefile.new" && printf '%s\n' "$2" >> "$makefile.new" && mv "$makefile.new" "$makefile"
 }
 
 build() { # build NAME SOURCE FRAGMENT...
-  local name=$1 source=$2 line
+  local name=$1 source=$2 line targets=(vmlinux)
   shift 2
   if [ -e "$cache/$name/vmlinux" ]; then say "already there: $cache/$name/vmlinux"; return; fi
   say "building $name with $jobs jobs (10 to 30 minutes); log in $cache/$name.log"
   mkdir -p "$cache/$name"
   make -s -C "$source" O="$cache/$name" tinyconfig > /dev/null
   (cd "$cache/$name" && "$source/scripts/kconfig/merge_config.sh" -m -O . .config "$@" > /dev/null && make -s olddefconfig > /dev/null)
-  grep -hE '^CONFIG_' "$@" | while read -r line; do
+  cat "$@" | awk -F= '/^CONFIG_/ { last[$1] = $0 } END { for (name in last) print last[name] }' | while read -r line; do
     grep -qxF "$line" "$cache/$name/.config" || say "the configuration refused $line"
   done
-  make -s -C "$cache/$name" -j"$jobs" vmlinux > "$cache/$name.log" 2>&1 || { tail -20 "$cache/$name.log" >&2; exit 1; }
+  grep -qx CONFIG_MODULES=y "$cache/$name/.config" && targets+=(modules)
+  make -s -C "$cache/$name" -j"$jobs" "${targets[@]}" > "$cache/$name.log" 2>&1 || { tail -20 "$cache/$name.log" >&2; exit 1; }
   say "built $cache/$name/vmlinux"
 }
 
@@ -117,4 +126,5 @@ if [ -z "$extension" ]; then
 else
   extend_source
   build ext "$cache/source-ext" "$here/kernel.config" "$here/coverage.config"
+  build_queues
 fi

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encodeCpio } from './cpio.ts'
+import { type CpioEntry, encodeCpio } from './cpio.ts'
 import { Replayer } from './replayer.ts'
 
 export interface GuestOptions {
@@ -13,6 +13,8 @@ export interface GuestOptions {
   /** Static binaries of `init.c` and `replay.c`. */
   readonly init: string
   readonly replay: string
+  /** Where iommufd is a module: it, the one of `queues.c`, and the static binary of `unload.c`. */
+  readonly modules?: Readonly<Record<'iommufd' | 'queues' | 'unload', string>> | undefined
   /** Pages of 2 MiB to reserve. */
   readonly hugePages: number
 }
@@ -75,11 +77,24 @@ const DIRECTORY = 0o040755
 const PROGRAM = 0o100755
 const CHARACTERS = 0o020600
 
-function initialFiles({ init, replay }: GuestOptions): Buffer {
+function initialFiles({ init, replay, modules }: GuestOptions): Buffer {
+  const more =
+    modules === undefined
+      ? []
+      : [
+          fileOf('iommufd.ko', modules.iommufd),
+          fileOf('queues.ko', modules.queues),
+          fileOf('unload', modules.unload),
+        ]
   return encodeCpio([
     { path: 'dev', mode: DIRECTORY },
     { path: 'dev/console', mode: CHARACTERS, device: [5, 1] },
-    { path: 'init', mode: PROGRAM, bytes: readFileSync(init) },
-    { path: 'replay', mode: PROGRAM, bytes: readFileSync(replay) },
+    fileOf('init', init),
+    fileOf('replay', replay),
+    ...more,
   ])
+}
+
+function fileOf(path: string, source: string): CpioEntry {
+  return { path, mode: PROGRAM, bytes: readFileSync(source) }
 }

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,14 @@ static void put(const char *path, const char *text) {
   int fd = open(path, O_WRONLY);
   if (fd < 0) return; /* a kernel without this option */
   if (write(fd, text, strlen(text)) < 0) fprintf(stderr, "init: %s: %s\n", path, strerror(errno));
+  close(fd);
+}
+
+/* Where iommufd is a module. */
+static void loadModule(void) {
+  int fd = open("/iommufd.ko", O_RDONLY);
+  if (fd < 0) return;
+  if (syscall(SYS_finit_module, fd, "", 0)) fprintf(stderr, "init: iommufd.ko: %s\n", strerror(errno));
   close(fd);
 }
 
@@ -65,6 +74,7 @@ int main(void) {
   int status = 0, port;
   mountAll();
   openConsole();
+  loadModule();
   prepareFailures();
   port = openPort();
   if (port >= 0) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** Finds or builds what is needed to ask the real kernel. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { Guest } from './guest.ts'
 
 export type KernelKind = 'plain' | 'ext'
@@ -32,8 +32,14 @@ export function findKernel(kind: KernelKind): string {
 export function startGuest(root: string, kind: KernelKind, hugePages: number): Guest {
   const vmlinux = findKernel(kind)
   const qemu = findProgram('qemu-system-x86_64', 'install qemu-system-x86')
-  const [init, replay] = ['init', 'replay'].map((name) => buildStatic(root, name))
-  return new Guest({ qemu, vmlinux, init: init ?? '', replay: replay ?? '', hugePages })
+  const [init, replay, unload] = ['init', 'replay', 'unload'].map((name) => buildStatic(root, name))
+  const build = dirname(realpathSync(vmlinux))
+  const [iommufd, queues] = ['drivers/iommu/iommufd/iommufd.ko', 'queues/queues.ko'].map((name) =>
+    join(build, name),
+  )
+  const paths = { iommufd: iommufd ?? '', queues: queues ?? '', unload: unload ?? '' }
+  const modules = Object.values(paths).every((path) => existsSync(path)) ? paths : undefined
+  return new Guest({ qemu, vmlinux, init: init ?? '', replay: replay ?? '', modules, hugePages })
 }
 
 export function findProgram(name: string, cure: string): string {

@@ -340,6 +340,13 @@ static int sendFile(const char *path, const struct stat *s, int type, struct FTW
   return 0;
 }
 
+/* Where iommufd is a module, its start and end count too. */
+static void runUnload(void) {
+  pid_t pid = fork();
+  if (!pid) { execl("/unload", "unload", (char *)0); _exit(0); }
+  waitpid(pid, 0, 0);
+}
+
 static void sendKernelName(void) {
   struct utsname u;
   uname(&u);
@@ -381,7 +388,7 @@ int main(void) {
     if (!inputWaits()) flushOut();
     readAll(in, head, sizeof head);
     if (head[0] == 'P') runProgram(head[1]);
-    else if (head[0] == 'G') { nftw("/sys/kernel/debug/gcov", sendFile, 32, FTW_PHYS); put32('E'), put32(0); }
+    else if (head[0] == 'G') { runUnload(); nftw("/sys/kernel/debug/gcov", sendFile, 32, FTW_PHYS); put32('E'), put32(0); }
     else if (head[0] == 'U') sendKernelName();
     else break;
   }

@@ -208,6 +208,7 @@ export class DmaEngine implements PciFunction {
     this.stop()
     this.#removed = true
     this.#upstream.clear()
+    this.#stalls.drop()
     this.pri.restart()
     this.ats.restart()
     this.pasid.restart()

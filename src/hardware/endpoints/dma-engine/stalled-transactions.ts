@@ -72,6 +72,13 @@ export class StalledTransactions {
     channel.stalled = 0
   }
 
+  /** The function is gone: nothing that still waits concerns it any more. */
+  drop(): void {
+    this.#parts.counters.groupsDropped += this.count
+    this.count = 0
+    this.#channelOf.fill(NO_CHANNEL)
+  }
+
   #grow(): void {
     const channelOf = new Int32Array(2 * this.#channelOf.length).fill(NO_CHANNEL)
     const startedAt = new Float64Array(2 * this.#startedAt.length)

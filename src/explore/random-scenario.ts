@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import { PAGE_BYTES } from '../base/u64.ts'
 import { MISBEHAVIOURS } from '../handlers/misbehaviour.ts'
-import { UNIT_MODELS } from '../machine/config.ts'
+import { UNIT_MODELS, type UnitModel } from '../machine/config.ts'
 import {
   DEFAULT_DEVICE,
   DEFAULT_HANDLER,
@@ -27,7 +27,7 @@ import { Rng } from '../sim/rng.ts'
  */
 export function randomScenario(seed: number): Scenario {
   const rng = new Rng(seed)
-  const devices = drawDevices(rng)
+  const devices = drawDevices(rng, seed)
   const sva = rng.chance(0.25)
   const streams = drawStreams(rng, devices, sva)
   const groupPagesMax = Math.max(...devices.map((device) => device.groupPages))
@@ -50,16 +50,19 @@ function pick<T>(rng: Rng, values: readonly T[]): T {
 }
 
 /** Models take turns. */
-function drawIommu(rng: Rng, seed: number): IommuSection {
-  return {
-    ...DEFAULT_IOMMU,
-    model: UNIT_MODELS[seed % UNIT_MODELS.length]!,
-    pageRequestQueueEntries: pick(rng, [2, 4, 8, 64]),
-    format: pick(rng, ['x86-64-4level', 'x86-64-5level']),
-  }
+function modelOf(seed: number): UnitModel {
+  return UNIT_MODELS[seed % UNIT_MODELS.length]!
 }
 
-function drawDevices(rng: Rng): DeviceSection[] {
+function drawIommu(rng: Rng, seed: number): IommuSection {
+  const model = modelOf(seed)
+  const pageRequestQueueEntries = pick(rng, [2, 4, 8, 64])
+  const format = pick(rng, ['x86-64-4level', 'x86-64-5level'] as const)
+  const fits = model !== 'smmuv3'
+  return { ...DEFAULT_IOMMU, model, pageRequestQueueEntries, format: fits ? format : 'x86-64-4level' }
+}
+
+function drawDevices(rng: Rng, seed: number): DeviceSection[] {
   return Array.from({ length: 1 + rng.below(2) }, (_, index) => {
     const capacity = pick(rng, [1, 2, 5, 16])
     const allocation = 1 + rng.below(capacity)
@@ -70,7 +73,7 @@ function drawDevices(rng: Rng): DeviceSection[] {
       pasid: { bits: pick(rng, [4, 20]) },
       groupPages: 1 + rng.below(Math.min(4, allocation)),
       transfersInFlight: 1 + rng.below(3),
-      privateData: rng.chance(0.3),
+      privateData: rng.chance(0.3) && modelOf(seed) !== 'smmuv3',
     }
   })
 }

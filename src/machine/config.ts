@@ -3,8 +3,8 @@
 import type { FaultPolicy } from '../kernel/iommu/fault.ts'
 import type { WorldOptions } from '../trace/world.ts'
 
-/** Units that devices are behind: one of our own, Intel's VT-d in scalable mode. */
-export const UNIT_MODELS = ['simple', 'vtd'] as const
+/** Units that devices are behind: one of our own, Intel's VT-d in scalable mode, Arm's SMMUv3. */
+export const UNIT_MODELS = ['simple', 'vtd', 'smmuv3'] as const
 
 export type UnitModel = (typeof UNIT_MODELS)[number]
 
@@ -14,12 +14,12 @@ export interface UnitConfig {
   readonly model: UnitModel
   /**
    * Records of the page-request ring: a power of two, 2 … 65536 (VT-d: at most 16384; fewer than 128 are a limit of how
-   * many may wait). Default 256.
+   * many may wait; SMMUv3: the event queue). Default 256.
    */
   readonly pageRequestQueueEntries?: number
   /** 0 … 20. Default 20. */
   readonly pasidBits?: number
-  /** Of the page tables that the driver makes. Default x86-64-4level. */
+  /** Of the page tables that the driver makes; an SMMUv3's are LPAE of 4 levels. Default x86-64-4level. */
   readonly format?: 'x86-64-4level' | 'x86-64-5level'
 }
 
@@ -43,7 +43,10 @@ export interface DeviceConfig {
   readonly rid?: number
   /** Default true. Without ATS there is no PRI either, and every fault is unrecoverable. */
   readonly ats?: boolean
-  /** `false`: no PRI. Default: capacity 32. `allocation` defaults to the capacity. */
+  /**
+   * `false`: no PRI. Default: capacity 32. `allocation` defaults to the capacity. An SMMUv3's driver has no PRI: behind it
+   * such a device has neither ATS nor PRI, and its transactions wait in the unit instead (they stall).
+   */
   readonly pri?: { readonly capacity: number; readonly allocation?: number } | false
   /** 0: no PASIDs. Default 20. */
   readonly pasidBits?: number

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 import { assert } from '../base/assert.ts'
 import { PhysicalMemory } from '../hardware/memory.ts'
+import type { PageTableFormat } from '../hardware/page-tables/format.ts'
+import { LPAE_STAGE1 } from '../hardware/page-tables/formats/lpae.ts'
+import { X86_64_4_LEVEL } from '../hardware/page-tables/formats/x86-64.ts'
 import { type OpenOptions, registerIommufd } from '../iommufd/context-file.ts'
 import { DeviceNodes } from '../iommufd/fs/device-nodes.ts'
 import type { ProcessOptions } from '../iommufd/process.ts'
@@ -40,6 +43,8 @@ export class Machine {
   /** The kernel's test IOMMU. */
   readonly mock: MockIommu | undefined
   readonly #devices: MachineDevice[]
+  /** Of the processor: Arm's behind SMMUs and nothing else, else x86-64. */
+  readonly #tableFormat: PageTableFormat
 
   constructor(config: MachineConfig) {
     this.latencies = { ...NO_LATENCIES, ...config.latencies }
@@ -66,6 +71,8 @@ export class Machine {
     this.iommus = config.iommus
       .filter((iommu) => iommu.model !== 'mock')
       .map((iommu) => createUnit(parts, iommu))
+    const isArm = this.iommus.length > 0 && config.iommus.every(({ model }) => model === 'smmuv3')
+    this.#tableFormat = isArm ? LPAE_STAGE1 : X86_64_4_LEVEL
     const selftest = createMock(parts, config.iommus)
     this.mock = selftest?.iommu
     this.#devices = []
@@ -99,7 +106,7 @@ export class Machine {
   /** A new process with an empty address space. */
   process(options: Omit<ProcessOptions, 'mm'> = {}): MachineProcess {
     const { memory, frames } = this
-    const mm = new Mm({ memory, frames, failpoints: this.world.failpoints })
+    const mm = new Mm({ memory, frames, failpoints: this.world.failpoints, format: this.#tableFormat })
     return new MachineProcess(this.openOptions, { nodes: this.nodes, ...options, mm })
   }
 

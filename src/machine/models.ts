@@ -65,6 +65,8 @@ export function plug(
     `device ${config.name} is behind ${config.iommu}, which is not an IOMMU of this machine`,
   )
   const { name, rid = 0x0100 + 8 * index, pri = { capacity: 32 }, pasidBits = 20, ats = true } = config
+  const mayFault = ats && pri !== false
+  const stalls = iommu.stalls && mayFault
   const engine = new DmaEngine(world, {
     name,
     rid,
@@ -72,8 +74,9 @@ export function plug(
     memory,
     histogram: latency,
     config: dmaEngineConfig({
-      ats: ats ? { invalidateQueueDepth: 32 } : undefined,
-      pri: pri === false || !ats ? undefined : { capacity: pri.capacity, responsePasidRequired: true },
+      ats: ats && !stalls ? { invalidateQueueDepth: 32 } : undefined,
+      pri:
+        pri === false || !ats || stalls ? undefined : { capacity: pri.capacity, responsePasidRequired: true },
       pasid: pasidBits === 0 ? undefined : { width: pasidBits, exec: false, priv: true },
       transfersInFlightMax: config.transfersInFlight ?? 16,
       groupPages: config.groupPages ?? 1,
@@ -89,7 +92,7 @@ export function plug(
   const { reservedRegions } = iommu
   const device = new Device({ name, rid, config: engine.configSpace, reservedRegions })
   world.trace.registerDevice(rid, name)
-  if (pri !== false) priAllocations.set(rid, pri.allocation ?? pri.capacity)
+  if (mayFault) priAllocations.set(rid, pri.allocation ?? pri.capacity)
   core.probe(device, iommu.driver)
   const registers = config.kind === 'edu' ? new EduRegisters(world, engine) : new EngineRegisters(engine)
   return { name, engine, registers, path: `/dev/vfio/devices/vfio${index}`, device, iommu }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { simpleConfig } from '../hardware/iommus/simple/config.ts'
 import { SimpleIommu } from '../hardware/iommus/simple/unit.ts'
+import { smmuv3Config } from '../hardware/iommus/smmuv3/config.ts'
+import { Smmuv3 } from '../hardware/iommus/smmuv3/unit.ts'
 import { vtdConfig } from '../hardware/iommus/vtd/config.ts'
 import { VtdUnit } from '../hardware/iommus/vtd/unit.ts'
 import type { PhysicalMemory } from '../hardware/memory.ts'
 import type { PciFunction, TranslationAgent } from '../hardware/pci/messages.ts'
 import { SimpleDriver } from '../kernel/drivers/simple/driver.ts'
+import { Smmuv3Driver } from '../kernel/drivers/smmuv3/driver.ts'
 import { VtdDriver } from '../kernel/drivers/vtd/driver.ts'
 import { type IommuDriver, RESERVED_MSI, type ReservedRegion } from '../kernel/iommu/driver.ts'
 import type { FaultPolicy } from '../kernel/iommu/fault.ts'
@@ -54,6 +57,8 @@ export interface MachineIommu {
   readonly faultQueue: IopfQueue
   /** Addresses that no device behind it can use. */
   readonly reservedRegions: readonly ReservedRegion[]
+  /** Faults wait as stalled transactions, rather than as page requests. */
+  readonly stalls: boolean
 }
 
 /** What units are built from. */
@@ -63,7 +68,7 @@ export interface UnitParts {
   readonly frames: FrameAllocator
   readonly latencies: MachineLatencies
   readonly policy: Partial<FaultPolicy>
-  /** Outstanding Page Request Allocation by requester id: what the driver asks for at probe. */
+  /** Outstanding Page Request Allocation of those that may fault, by requester id: what the driver asks for at probe. */
   readonly priAllocations: Map<number, number>
 }
 
@@ -75,6 +80,7 @@ const INTERRUPT_RANGE: ReservedRegion = { firstPage: 0xfee00, lastPage: 0xfeeff,
 const CREATE: Readonly<Record<UnitModel, (parts: UnitParts, config: UnitConfig) => MachineIommu>> = {
   simple: createSimple,
   vtd: createVtd,
+  smmuv3: createSmmuv3,
 }
 
 /** The unit of a configuration, switched on by its driver. ENOMEM. */
@@ -106,7 +112,7 @@ function createSimple(parts: UnitParts, config: UnitConfig): MachineIommu {
     workLatencyNanos: latencies.workQueue,
     priRequests: (device) => priAllocations.get(device.rid) ?? 1,
   })
-  return { name, unit, driver, faultQueue: driver.queue, reservedRegions: [] }
+  return { name, unit, driver, faultQueue: driver.queue, reservedRegions: [], stalls: false }
 }
 
 /** A queue of n records holds n - 1; one of fewer than 128 does not exist, so the unit lets fewer wait. */
@@ -136,5 +142,32 @@ function createVtd(parts: UnitParts, config: UnitConfig): MachineIommu {
     workLatencyNanos: latencies.workQueue,
     priRequests: (device) => priAllocations.get(device.rid) ?? 1,
   })
-  return { name, unit, driver, faultQueue: driver.queue, reservedRegions: [INTERRUPT_RANGE] }
+  const reservedRegions = [INTERRUPT_RANGE]
+  return { name, unit, driver, faultQueue: driver.queue, reservedRegions, stalls: false }
+}
+
+/** Firmware says that those devices can stall which may fault at all. */
+function createSmmuv3(parts: UnitParts, config: UnitConfig): MachineIommu {
+  const { world, memory, frames, latencies, policy, priAllocations } = parts
+  const { name, pageRequestQueueEntries = REQUESTS_DEFAULT } = config
+  const unit = new Smmuv3(world, {
+    name,
+    memory,
+    config: smmuv3Config({
+      substreamIdBits: config.pasidBits ?? PASID_BITS_DEFAULT,
+      latencies: { link: latencies.response, interrupt: latencies.interrupt },
+    }),
+  })
+  const driver = new Smmuv3Driver(world, {
+    name,
+    unit,
+    interrupts: unit.interrupts,
+    memory,
+    frames,
+    queues: { events: Math.log2(pageRequestQueueEntries) },
+    canStall: (device) => priAllocations.has(device.rid),
+    policy,
+    workLatencyNanos: latencies.workQueue,
+  })
+  return { name, unit, driver, faultQueue: driver.queue, reservedRegions: [], stalls: true }
 }

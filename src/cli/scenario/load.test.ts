@@ -253,6 +253,14 @@ describe('--set', () => {
     expect(error.exitCode).toBe(EXIT_INPUT)
     expect(error.message).toContain('expected at most 16384, the largest PQA.PQS of a VT-d unit')
     expect(load(MINIMAL, 'machine.iommus.0.pageRequestQueueEntries=32768').machine.iommus).toHaveLength(1)
+    const smmu = 'machine.iommus.0.model=smmuv3'
+    for (const [setting, expected] of [
+      ['machine.iommus.0.format=x86-64-5level', 'tables of an SMMUv3 have 4 levels'],
+      ['machine.devices.0.privateData=true', 'stalled transactions of an SMMUv3 carry no private data'],
+    ] as const) {
+      expect(failure(MINIMAL, smmu, setting).message).toContain(expected)
+      expect(load(MINIMAL, setting).machine.iommus).toHaveLength(1)
+    }
   })
 
   it('finds files from the current directory', () => {
@@ -288,7 +296,7 @@ describe('--set', () => {
     ['seed=', '--set seed=: seed: got "", expected a number'],
     [
       'machine.iommus.0.model=vtdd',
-      'machine.iommus.0.model: got "vtdd", expected one of simple, vtd; did you mean "vtd"?',
+      'machine.iommus.0.model: got "vtdd", expected one of simple, vtd, smmuv3; did you mean "vtd"?',
     ],
     ['machine.devices.1.name=b', 'machine.devices is not written in the document; expected index 0'],
     ['workload.streams.5.device=b', 'workload.streams has 1 entry; expected index 0'],

@@ -41,6 +41,8 @@ function checkIommus({ machine }: Scenario, report: Report): void {
     if (!isPowerOfTwo) report(path, 'a power of two')
     else if (iommu.model === 'vtd' && entries > VTD_REQUESTS_MAX)
       report(path, `at most ${VTD_REQUESTS_MAX}, the largest PQA.PQS of a VT-d unit`)
+    if (iommu.model === 'smmuv3' && iommu.format === 'x86-64-5level')
+      report(['machine', 'iommus', index, 'format'], 'x86-64-4level: tables of an SMMUv3 have 4 levels')
   })
   const fits = machine.memory <= 2 ** 32 && machine.memory % 4096 === 0
   if (!fits) report(['machine', 'memory'], 'a size of at most 4GiB in whole 4 KiB pages')
@@ -54,6 +56,8 @@ function checkDevice({ machine }: Scenario, device: DeviceSection, index: number
   else if (device.pasid.bits > iommu.pasidBits) {
     report(path('pasid', 'bits'), `at most ${iommu.pasidBits}, the pasidBits of ${iommu.name}`)
   }
+  if (iommu?.model === 'smmuv3' && device.privateData)
+    report(path('privateData'), 'false: stalled transactions of an SMMUv3 carry no private data')
   const { capacity, allocation } = device.pri
   if (allocation > capacity) report(path('pri', 'allocation'), `at most pri.capacity, which is ${capacity}`)
   if (device.groupPages > allocation)
@@ -86,7 +90,13 @@ function checkSvaStream(
   report: Report,
 ): void {
   const device = machine.devices.find(({ name }) => name === stream.device)
-  if (stream.pasid !== 'none') {
+  const models = new Set(machine.iommus.map(({ model }) => model === 'smmuv3'))
+  if (models.size > 1) {
+    report(
+      [...path, 'device'],
+      'units of one processor: an SMMUv3 walks no tables of x86-64, others none of Arm',
+    )
+  } else if (stream.pasid !== 'none') {
     report([...path, 'pasid'], 'none, because the kernel chooses the PASID where process.handler.mode is sva')
   } else if (device?.pasid.bits === 0) {
     report([...path, 'device'], 'a device with pasid.bits, because process.handler.mode is sva')

@@ -3,7 +3,7 @@ import { EVENTS } from '../../../trace/events.ts'
 import type { World } from '../../../trace/world.ts'
 import type { PhysicalMemory } from '../../memory.ts'
 import * as messages from '../../pci/messages.ts'
-import type { Refusal } from './fault.ts'
+import { Refusal } from './fault.ts'
 import type { GlobalErrors } from './gerror.ts'
 import * as layout from './layout.ts'
 import * as queues from './layout-queues.ts'
@@ -41,6 +41,7 @@ export class EventQueue {
   readonly #words: Int32Array
   readonly #queue: Queue
   readonly #errors: GlobalErrors
+  readonly #plain: Refusal = new Refusal()
 
   constructor(world: World, memory: PhysicalMemory, queue: Queue, errors: GlobalErrors) {
     this.#world = world
@@ -55,8 +56,14 @@ export class EventQueue {
     return queue.on && queue.accessible && !queue.full
   }
 
+  /** An event that has nothing to say beside its number. */
+  record(sid: number, ssid: number, hi: number, lo: number, access: number, event: number): void {
+    this.#plain.set(event)
+    this.refuse(this.#plain, sid, ssid, hi, lo, access)
+  }
+
   /** A transaction that ended. */
-  record(refusal: Refusal, sid: number, ssid: number, hi: number, lo: number, access: number): void {
+  refuse(refusal: Refusal, sid: number, ssid: number, hi: number, lo: number, access: number): void {
     const { trace } = this.#world
     if (trace.enabled) trace.emit(EVENTS.unrecoverable_fault, 0, sid, ssid, hi, lo, access, refusal.event)
     if (this.hasRoom) {

@@ -117,8 +117,9 @@ export class Smmuv3 implements TranslationAgent {
   }
 
   /** Requests that waited for room, or were lost for want of it, and those that found it. */
-  get pageRequests(): { readonly queued: number; readonly overflowed: number } {
+  get pageRequests(): { readonly queued: number; readonly overflowed: number; readonly refused: number } {
     return {
+      refused: this.pri.refused,
       queued: this.stalls.recorded + this.pri.queued,
       overflowed: this.stalls.delayed + this.pri.overflowed,
     }
@@ -209,7 +210,7 @@ export class Smmuv3 implements TranslationAgent {
     if (stalls && isTranslation && this.#canWait(rid))
       return this.stalls.begin(refusal, rid, pasid, hi, lo, access)
     if (!isTranslation || (stage2 ? context.stage2Record : context.stage1Record))
-      this.faults.record(refusal, rid, pasid, hi, lo, access)
+      this.faults.refuse(refusal, rid, pasid, hi, lo, access)
     return 0
   }
 
@@ -222,7 +223,7 @@ export class Smmuv3 implements TranslationAgent {
     const refusal = this.#refusal
     const { event } = refusal
     if (event === 0 || (event === EVT_C_BAD_STREAMID && !this.registers.recordsBadStreams)) return
-    this.faults.record(refusal, rid, pasid, hi, lo, access)
+    this.faults.refuse(refusal, rid, pasid, hi, lo, access)
   }
 
   /** UR where the stream does not translate such requests, CA where its structures are wrong. */

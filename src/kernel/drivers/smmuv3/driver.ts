@@ -127,6 +127,11 @@ export class Smmuv3Driver implements IommuDriver {
     startUnit(unit, shared, features.pri)
   }
 
+  /** Unrecoverable faults that were read. */
+  get faultLog(): { readonly count: number; readonly lastReason: number } {
+    return this.events
+  }
+
   /** Switches the unit off; all devices were released. */
   stop(): void {
     const { unit, interrupts, frames } = this.#options

@@ -2,7 +2,14 @@
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { assert } from '../../base/assert.ts'
 import { type Caller, type OpenFile, UserAccount } from '../../iommufd/files.ts'
-import { CAP_IPC_LOCK, O_CLOEXEC, O_DIRECTORY, O_PATH, RLIMIT_MEMLOCK } from '../sys/numbers.ts'
+import {
+  CAP_IPC_LOCK,
+  CAP_SYS_RESOURCE,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  RLIMIT_MEMLOCK,
+} from '../sys/numbers.ts'
 import type { FileIdentity, System } from '../sys/system.ts'
 import type { PinnedPages } from './pinned-pages.ts'
 import { type DescriptorPorts, ProgramFiles } from './program-files.ts'
@@ -45,8 +52,11 @@ export class Program implements Caller {
     return this.#system.hasCapability(this.tid, CAP_IPC_LOCK)
   }
 
-  /** Whoever runs iopf owns the machine. */
-  readonly capSysResource: boolean = true
+  /** Whoever runs iopf owns the machine, unless the program has given up what iopf has. */
+  get capSysResource(): boolean {
+    const has = (tid: number): boolean => this.#system.hasCapability(tid, CAP_SYS_RESOURCE)
+    return has(this.tid) || !has(0)
+  }
 
   /** A limit that the program has set itself: the one that it was started with is for memory of the host. */
   get memlockBytes(): number {

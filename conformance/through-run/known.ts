@@ -8,6 +8,7 @@ const NOT_PINNED = 'private memory that is unmapped or discarded is gone: nothin
 const NUMBERS = 'the case relies on a descriptor having the same number in two processes'
 const MAPPINGS =
   'mappings of a context are of the memfd that stands for it: private ones, and advice, are left to the host'
+const OWNER = 'where iopf itself lacks CAP_SYS_RESOURCE, whoever runs it may do what it allows'
 const HUGE = 'the host has another number of huge pages'
 
 /** By the case's place below `conformance/cases`. */
@@ -27,6 +28,9 @@ export const KNOWN: ReadonlyMap<string, string> = new Map([
   ['ioas/file-shrinks', 'pages that a file has lost are gone: nothing on the host pins them'],
   ['process/seals', 'a sealed file counts the pins of the kernel, which has none'],
   ['faults/t17-descriptors-travel', NUMBERS],
+  ['context/options', OWNER],
+  ['ioas/option-checks', OWNER],
+  ['viommu/veventq-descriptors', 'an event queue stands for a FIFO that is open for reading only'],
   ['ioas/huge-none-left', HUGE],
   ['process/huge-page-outlives-its-mapping', HUGE],
   ['viommu/mmap', MAPPINGS],

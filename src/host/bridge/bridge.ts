@@ -13,6 +13,7 @@ import { FolderStandIns } from './folder-stand-ins.ts'
 import { MappedFiles } from './mapped-files.ts'
 import { deviceNode, IOMMU_NODE, type Node, NodeTree, VFIO_NODE } from './node-tree.ts'
 import { Nodes } from './nodes.ts'
+import type { CallCounter } from './mappings.ts'
 import { Listener } from './notifications.ts'
 import { PinnedPages } from './pinned-pages.ts'
 import { ProgramPaths } from './program-paths.ts'
@@ -55,6 +56,7 @@ export class Bridge {
   readonly #queues: QueueStandIns
   readonly #ports: Ports
   readonly #watch: ProtocolWatch | undefined
+  readonly #counter: CallCounter
   #calls = 0
   #proceeded = 0
 
@@ -72,6 +74,7 @@ export class Bridge {
     const common = { system, listener: this.#listener, registry: this.registry, reserved }
     const standIns = new DeviceStandIns(system, this.registry)
     const copySpace = allocateCopySpace(system)
+    this.#counter = copySpace.calls
     const shared = new SharedObjects({
       system,
       pages: this.pages,
@@ -137,6 +140,7 @@ export class Bridge {
     const listener = this.#listener
     if (!listener.receive()) return
     this.#calls++
+    this.#counter.served = this.#calls
     this.machine.world.clock.synchronize()
     const outcome = this.#outcome()
     if (outcome === 'proceed') {

@@ -29,6 +29,16 @@ export interface Mapping {
   readonly inode: number
 }
 
+/** Number of the call that is served. */
+export interface CallCounter {
+  served: number
+}
+
+export interface MappingsPorts {
+  readonly query: number
+  readonly calls: CallCounter
+}
+
 /** Looks up mappings through an open /proc/PID/maps, which belongs to one address space for ever. */
 export class Mappings {
   readonly #system: System
@@ -37,12 +47,19 @@ export class Mappings {
   readonly #query: number
   #last: Mapping | undefined = undefined
   #lastFile: Mapping | undefined = undefined
+  readonly #calls: CallCounter
+  #shared: readonly Mapping[] = []
+  /** The call during which `#shared` was looked up. */
+  #sharedAt = -1
+  /** The call during which `#lastFile` was looked at. */
+  #checkedAt = -1
   /** Kernels before 6.11 only have the text. */
   #hasQuery = true
 
-  /** `query`: place in the arena of `queryBytes`, shared by all. */
-  constructor(system: System, fd: number, path: string, query: number) {
+  /** `query`: place in the arena, shared by all. */
+  constructor(system: System, fd: number, path: string, { query, calls }: MappingsPorts) {
     this.#system = system
+    this.#calls = calls
     this.#fd = fd
     this.#path = path
     this.#query = query
@@ -58,7 +75,7 @@ export class Mappings {
 
   /** The program has run since: what was found may be gone. */
   forget(): void {
-    this.#last = this.#lastFile = undefined
+    this.#last = undefined
   }
 
   /** The mapping that holds the address. */
@@ -72,14 +89,34 @@ export class Mappings {
 
   /** Address at which the process shows a byte of a file to itself and others. */
   findFile(device: number, inode: number, offset: number): number | undefined {
-    const last = this.#lastFile
-    if (last !== undefined && isAt(last, device, inode, offset)) return last.start + offset - last.offset
-    for (const mapping of mappingsIn(readText(this.#path))) {
-      if (!mapping.shared || !isAt(mapping, device, inode, offset)) continue
+    const known = this.#knownFile()
+    if (known !== undefined && isAt(known, device, inode, offset)) return known.start + offset - known.offset
+    for (const mapping of this.#sharedMappings()) {
+      if (!isAt(mapping, device, inode, offset)) continue
       this.#lastFile = mapping
+      this.#checkedAt = this.#calls.served
       return mapping.start + offset - mapping.offset
     }
     return undefined
+  }
+
+  /** The mapping that was found last; looked at again once a call. */
+  #knownFile(): Mapping | undefined {
+    const last = this.#lastFile
+    if (last === undefined || this.#checkedAt === this.#calls.served) return last
+    this.#checkedAt = this.#calls.served
+    const now = this.#hasQuery ? this.#ask(last.start) : undefined
+    this.#lastFile = now?.shared === true && now.start === last.start ? now : undefined
+    return this.#lastFile
+  }
+
+  /** Looked up once a call, whoever's call it is. */
+  #sharedMappings(): readonly Mapping[] {
+    if (this.#sharedAt !== this.#calls.served) {
+      this.#sharedAt = this.#calls.served
+      this.#shared = [...mappingsIn(readText(this.#path))].filter(({ shared }) => shared)
+    }
+    return this.#shared
   }
 
   #ask(address: number): Mapping | undefined {

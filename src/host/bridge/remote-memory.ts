@@ -5,7 +5,7 @@ import { PAGE_BYTES, toNumber } from '../../base/u64.ts'
 import type { AddressSpace } from '../../iommufd/user-memory.ts'
 import { O_CLOEXEC, O_RDONLY, O_RDWR } from '../sys/numbers.ts'
 import type { System } from '../sys/system.ts'
-import { type Mapping, Mappings } from './mappings.ts'
+import { type CallCounter, type Mapping, Mappings } from './mappings.ts'
 import { NO_FRAME, type PageHolder, type PinnedPages } from './pinned-pages.ts'
 import type { Mapper, SharedMemory, SharedObjects } from './shared-objects.ts'
 
@@ -23,6 +23,7 @@ export interface CopySpace {
   readonly ahead: number
   readonly block: number
   readonly query: number
+  readonly calls: CallCounter
 }
 
 export function allocateCopySpace(system: System): CopySpace {
@@ -30,6 +31,7 @@ export function allocateCopySpace(system: System): CopySpace {
     ahead: system.arena.allocate(PAGE_BYTES),
     block: system.arena.allocate(BLOCK_BYTES),
     query: Mappings.allocateQuery(system),
+    calls: { served: 0 },
   }
 }
 
@@ -84,7 +86,7 @@ export class RemoteMemory implements AddressSpace, PageHolder, Mapper {
     this.#tid = tgid
     this.#file = system.open(0, `/proc/${tgid}/mem`, O_RDWR | O_CLOEXEC)
     const maps = `/proc/${tgid}/maps`
-    this.#mappings = new Mappings(system, system.open(0, maps, O_RDONLY | O_CLOEXEC), maps, copySpace.query)
+    this.#mappings = new Mappings(system, system.open(0, maps, O_RDONLY | O_CLOEXEC), maps, copySpace)
     this.#stamp = this.#stampOf(tgid)
   }
 

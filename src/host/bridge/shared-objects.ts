@@ -47,6 +47,8 @@ class SharedObject implements PageHolder {
   readonly fd: number
   readonly #options: SharedObjectsOptions
   readonly #onUnused: () => void
+  /** The process through which the memory was reached last. */
+  #lastMapper: Mapper | undefined = undefined
   /** Pages as they were when the last process left them. */
   readonly #kept: Map<number, Uint8Array> = new Map()
 
@@ -111,9 +113,17 @@ class SharedObject implements PageHolder {
   }
 
   #through(page: number, move: (mapper: Mapper, address: number) => boolean): boolean {
+    const { memory } = this
+    const works = (mapper: Mapper): boolean => {
+      const address = mapper.findShared(memory, page)
+      return address !== undefined && move(mapper, address)
+    }
+    if (this.#lastMapper !== undefined && works(this.#lastMapper)) return true
+    this.#lastMapper = undefined
     for (const mapper of this.#options.mappers()) {
-      const address = mapper.findShared(this.memory, page)
-      if (address !== undefined && move(mapper, address)) return true
+      if (!works(mapper)) continue
+      this.#lastMapper = mapper
+      return true
     }
     return false
   }

@@ -16,7 +16,7 @@ static void count(long result)
 {
 	if (result >= 0)
 		good++;
-	else if (errno == EFAULT || errno == EINVAL || errno == ENOENT || errno == EEXIST || errno == E2BIG || errno == EOPNOTSUPP || errno == ENOSPC || errno == ENOMEM || errno == EBUSY || errno == EOVERFLOW || errno == EPERM)
+	else if (errno == EFAULT || errno == EINVAL || errno == ENOENT || errno == EEXIST || errno == E2BIG || errno == EOPNOTSUPP || errno == ENOSPC || errno == ENOMEM || errno == EBUSY || errno == EOVERFLOW || errno == EPERM || errno == EMSGSIZE || errno == EADDRINUSE || errno == ENODEV || errno == EMFILE)
 		bad++;
 	else
 		odd++, printf("odd: %s\n", strerrorname_np(errno));
